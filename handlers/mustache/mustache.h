@@ -1,0 +1,58 @@
+/* handlers/mustache/mustache.h: Mustache on values, compiled once and rendered into one buffer.
+ *
+ * Complete against the official specification with inheritance and dynamic names; no lambdas. False, null, missing,
+ * "", [] and 0 are falsy. Templates are read-only once compiled. */
+#ifndef AB_MUSTACHE_H
+#define AB_MUSTACHE_H
+
+#include "../../dispatch/error.h"
+#include "../buf.h"
+#include "../conf.h"
+
+#include <jansson.h>
+
+enum ab_escape { AB_ESCAPE_NONE, AB_ESCAPE_HTML, AB_ESCAPE_JSON };
+
+struct ab_mustache; /* a template and everything it includes */
+
+/* How partials are found at compile time. Returns malloc'ed text (the compiler frees it) and its file name for
+ * messages (kept by the loader until the compile ends), or NULL when there is none. */
+struct ab_mustache_loader {
+	char *(*load)(void *arg, const char *name, size_t *ret_len, const char **ret_file);
+	void *arg;
+	const char *const *dynamic; /* names that {{>*name}} may choose from, NULL-terminated; may be NULL */
+	bool missing_is_empty;      /* the specification's rule; otherwise a missing partial is a mistake */
+};
+
+/* A name the template takes from outside. */
+struct ab_mustache_name {
+	const char *text;  /* as written, first segment only */
+	size_t len;
+	struct ab_pos pos;
+	bool needed;       /* outside sections, head of an outermost section, or inverted: a need by itself */
+	bool raw;          /* used with {{{x}}} or {{&x}} somewhere */
+	struct ab_pos raw_pos;
+};
+
+/* `start`: where the text begins, for messages (file, line, column). NULL after reporting every mistake. */
+struct ab_mustache *ab_mustache_compile(const char *text, size_t len, struct ab_pos start, enum ab_escape escape,
+	const struct ab_mustache_loader *loader, struct ab_diags *diags);
+void ab_mustache_destroy(struct ab_mustache *template);
+
+/* First segments the template (with its static and declared dynamic partials) may look up at the root, each once. */
+size_t ab_mustache_names(const struct ab_mustache *template);
+const struct ab_mustache_name *ab_mustache_name(const struct ab_mustache *template, size_t index);
+
+/* Render. `root` gives, for each name index, the root's value or NULL: an array of ab_mustache_names() values.
+ * `implicit` is what {{.}} means at the root (or NULL). Partials nest to a bound, output to buf->max.
+ * Errors: AB_EINVALID (too deep), AB_EOVERLOAD (too big), AB_ENOMEM. */
+AB_NODISCARD enum ab_code ab_mustache_render(const struct ab_mustache *template, json_t *const *root,
+	json_t *implicit, struct ab_buf *buf, struct ab_error *err);
+/* The same for a whole document: each name is looked up in `data`. */
+AB_NODISCARD enum ab_code ab_mustache_render_data(const struct ab_mustache *template, json_t *data,
+	struct ab_buf *buf, struct ab_error *err);
+
+/* By a file's ending: false when the ending is none of .html .xml .svg .atom .json .txt .csv .md */
+bool ab_media_by_ending(const char *file, enum ab_escape *ret_escape, const char **ret_media);
+
+#endif

@@ -1,0 +1,52 @@
+/* server/request.h: a request as the front has read it, and the reply it will send; neither knows libmicrohttpd.
+ *
+ * All strings are borrowed and live in the request's arena or the connection until the reply has been taken. */
+#ifndef AB_REQUEST_H
+#define AB_REQUEST_H
+
+#include "../dispatch/arena.h"
+#include "../dispatch/error.h"
+
+struct ab_header {
+	const char *name;
+	const char *value;
+	size_t name_len, value_len;
+};
+
+struct ab_request {
+	const char *method;
+	const char *target;       /* the raw request target, path and query, as sent */
+	size_t path_len;          /* of its path; the query follows after '?' */
+	const char *query;        /* raw, without '?'; "" when none */
+	size_t query_len;
+	const struct ab_header *headers;
+	size_t n_headers;
+	const char *body;
+	size_t body_len;
+	const char *client;       /* the peer's address, without port */
+	const char *id;           /* the request's id */
+};
+
+/* The first header of that name (case-insensitive), or NULL. */
+const struct ab_header *ab_request_header(const struct ab_request *request, const char *name);
+
+enum { AB_REPLY_HEADERS = 32 };
+
+struct ab_reply {
+	int status;
+	char *body;               /* malloc'ed, handed over to whoever sends it; NULL when empty */
+	size_t body_len;
+	const char *media;        /* Content-Type, or NULL */
+	struct ab_header headers[AB_REPLY_HEADERS];
+	size_t n_headers;
+	bool close;               /* close the connection after it */
+	/* For the log line. */
+	const char *route;        /* "GET /greet", or NULL */
+	const char *degraded;     /* "reviews, related", or NULL */
+	const struct ab_error *error; /* why, or NULL */
+};
+
+/* Add a header; name and value are borrowed. False when there is no room. */
+bool ab_reply_header(struct ab_reply *reply, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,106 @@
+/* server/routes.h: routes: which one a request means, what it may give, and what its answer is made of.
+ *
+ * Compiled at load (routes.c, accept.c), matched by a trie on the raw path's segments (router.c), so matching is linear in
+ * the path. All of it is read-only while serving, one copy a worker. */
+#ifndef AB_ROUTES_H
+#define AB_ROUTES_H
+
+#include "../dispatch/run.h"
+#include "app.h"
+
+#include <regex.h>
+
+enum ab_type {
+	AB_TYPE_STRING,
+	AB_TYPE_INTEGER,
+	AB_TYPE_NUMBER,
+	AB_TYPE_BOOLEAN,
+	AB_TYPE_JSON,
+};
+
+enum ab_in { AB_IN_PATH, AB_IN_QUERY, AB_IN_BODY, AB_IN_HEADER, AB_IN_COOKIE };
+
+/* A name a route accepts. */
+struct ab_accept {
+	const char *name;    /* inside */
+	const char *outside; /* how the request spells it */
+	size_t outside_len;
+	enum ab_in in;
+	enum ab_type type;
+	bool repeats;        /* [type] */
+	bool whole_body;     /* in: body, type: json, and it is the only one */
+	bool required;
+	json_t *fallback;    /* `default`, owned by this worker's app; NULL: none */
+	bool has_min, has_max;
+	double min, max;     /* for integer and number; integers are compared exactly through imin, imax */
+	int64_t imin, imax;
+	size_t min_length, max_length; /* characters; max SIZE_MAX: none */
+	size_t max_items;
+	regex_t *pattern;    /* matches the whole value */
+	const char *const *one_of; /* as text; NULL-terminated, or NULL */
+	const char *message; /* told to the client instead of the built-in sentence, or NULL */
+};
+
+/* One way to answer: a media type (NULL: the only one), its plan, and where in the plan things are. */
+struct ab_answer {
+	const char *media;
+	struct ab_plan *plan;
+	int answer;               /* slot; -1 for a redirect without an answer */
+	int headers, cookies, redirect; /* slots of the route's own resources, or -1 */
+	int request, error, given; /* slots of reserved names, or -1 */
+	int *accepts;             /* for each of route->accepts: its slot, or -1 */
+};
+
+/* errors: {404: x, 5xx: {...}} */
+struct ab_error_rule {
+	int from, to;             /* statuses it is for: 404..404, 500..599 */
+	int status;               /* answered instead, or 0 */
+	struct ab_answer *answers; /* like a route's; plans inherit the run's values */
+	size_t n_answers;
+};
+
+struct ab_route {
+	const char *name;         /* "GET /products/{product_id}" */
+	const char *method;
+	struct ab_pos pos;
+	struct ab_accept *accepts; /* path variables first, in path order */
+	size_t n_accepts;
+	size_t n_variables;       /* how many of them are path variables */
+	struct ab_answer *answers;
+	size_t n_answers;
+	int status;               /* of a success; 200 */
+	struct ab_error_rule *errors; /* the route's own, then the app's; first match wins */
+	size_t n_errors;
+	uint64_t deadline_ms;
+	struct ab_deadline_queue *deadline;
+	bool cross_origin;
+	bool accept_unknown;
+	bool has_csp;             /* sets its own Content-Security-Policy, ... */
+	const char *const *request_paths; /* what is used of `request`, NULL-terminated: "path", "headers.accept", "" = all */
+	struct ab_dispatcher *dispatcher; /* the route's own resources over the app's */
+};
+
+/* Compile `routes:` and `errors:` of the app. False after mistakes. */
+bool ab_routes_compile(struct ab_app *app, const struct ab_sources *sources, struct ab_diags *diags);
+void ab_router_destroy(struct ab_router *router);
+size_t ab_router_count(const struct ab_router *router);
+const struct ab_route *ab_router_at(const struct ab_router *router, size_t index); /* in file order */
+/* Rules of the top-level `errors:` for requests that reached no route. */
+const struct ab_error_rule *ab_router_errors(const struct ab_router *router, size_t *ret_count);
+
+enum { AB_MAX_VARIABLES = 16 };
+
+struct ab_match {
+	const struct ab_route *route; /* NULL: nothing for this path, or not this method */
+	const char *allow;            /* for 405 and OPTIONS: "GET, HEAD, OPTIONS"; NULL: no such path */
+	/* Decoded values of the path variables, in order; they live in the arena. */
+	const char *values[AB_MAX_VARIABLES];
+	size_t lengths[AB_MAX_VARIABLES];
+};
+
+/* Match a raw (still encoded) path, query cut off. HEAD matches GET. AB_EINVALID: bad percent-encoding, %00, invalid
+ * UTF-8, dot segments; AB_ENOMEM. Otherwise AB_OK, with ret_match saying what was found. */
+AB_NODISCARD enum ab_code ab_router_match(const struct ab_router *router, const char *method, const char *path,
+	size_t len, struct ab_arena *arena, struct ab_match *ret_match, struct ab_error *err);
+
+#endif
