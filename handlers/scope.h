@@ -1,8 +1,8 @@
 /* handlers/scope.h: how the names a resource mentions become its needs.
  *
  * A kind's compile asks the scope for each placeholder; the scope finds or adds the need and hands back a
- * reference: which need, and the path into its value. `needs:` of the resource has renamed or listed some before;
- * `infer: false` makes an unlisted name a mistake. */
+ * reference: which need, and the path into its value. `needs:` of the resource has renamed or listed some
+ * before; `infer: false` makes an unlisted name a mistake. */
 #ifndef AB_SCOPE_H
 #define AB_SCOPE_H
 
@@ -32,6 +32,7 @@ struct ab_scope {
 	/* The needs found so far; strings are the scope's. */
 	const char **needs;
 	size_t n_needs;
+	size_t n_declared;        /* how many of them `needs:` lists; they come first */
 	struct ab_pos *needs_pos; /* where each was first mentioned */
 	/* Local names given by `needs: {local: name.path}`. */
 	struct ab_scope_local *locals;
@@ -43,21 +44,24 @@ struct ab_scope {
 	size_t n_request_paths;
 };
 
+/* `resource` and `diags` are borrowed. Fini is harmless on a zeroed or finished scope. */
 void ab_scope_init(struct ab_scope *scope, const char *resource, struct ab_diags *diags);
 void ab_scope_fini(struct ab_scope *scope);
 
-/* Read the resource's `needs:` (list or mapping, or NULL) into the scope. */
+/* Read the resource's `needs:` (list or mapping, or NULL) into the scope; before any ab_scope_ref. */
 bool ab_scope_declare(struct ab_scope *scope, const struct ab_conf *needs);
 
 /* The reference for "name.path[0]" as written in a placeholder at `pos`. Reports mistakes; false then. */
 AB_NODISCARD bool ab_scope_ref(struct ab_scope *scope, const char *text, size_t len, enum ab_raw raw,
-	struct ab_pos pos, struct ab_ref *ret_ref);
-/* Whether the name is declared by `needs:` (also for names seen only inside a template's section). */
+        struct ab_pos pos, struct ab_ref *ret_ref);
+/* Whether the name is declared by `needs:`; a name seen only inside a template's section is a need only then.
+ */
 bool ab_scope_declared(const struct ab_scope *scope, const char *name, size_t len);
 
 void ab_ref_fini(struct ab_ref *ref);
 
-/* The value a reference stands for in a call: borrowed, NULL when missing. JSON null is returned as json_null. */
+/* The value a reference stands for in a call: borrowed, NULL when missing. JSON null is returned as
+ * json_null. */
 static inline json_t *ab_ref_get(const struct ab_ref *ref, const struct ab_call *call)
 {
 	json_t *root = call->needs[ref->need];
