@@ -25,10 +25,22 @@ struct ab_request {
 	size_t body_len;
 	const char *client;       /* the peer's address, without port */
 	const char *id;           /* the request's id */
+	const char *traceparent;  /* for ab_context: a W3C traceparent to send on, or NULL */
 };
 
 /* The first header of that name (case-insensitive), or NULL. */
 const struct ab_header *ab_request_header(const struct ab_request *request, const char *name);
+
+/* Whether Content-Type is this media type (lower case), whatever its parameters. */
+bool ab_request_media(const struct ab_request *request, const char *media);
+
+/* The pairs of a Cookie header (RFC 6265, section 4.2), as sent: set at and end, call until false. */
+struct ab_cookies {
+	const char *at, *end;
+	const char *name, *value; /* not NUL-terminated */
+	size_t name_len, value_len;
+};
+bool ab_cookie_next(struct ab_cookies *cookies);
 
 enum { AB_REPLY_HEADERS = 32 };
 
