@@ -1,12 +1,13 @@
 /* server/routes.h: routes: which one a request means, what it may give, and what its answer is made of.
  *
- * Compiled at load (routes.c, accept.c), matched by a trie on the raw path's segments (router.c), so matching is linear in
- * the path. All of it is read-only while serving, one copy a worker. */
+ * Compiled at load (routes.c and routes_*.c), matched by a trie on the raw path's segments (router.c), so matching is linear
+ * in the path. All of it is read-only while serving, one copy a worker. */
 #ifndef AB_ROUTES_H
 #define AB_ROUTES_H
 
 #include "../dispatch/run.h"
 #include "app.h"
+#include "request.h"
 
 #include <regex.h>
 
@@ -28,35 +29,52 @@ struct ab_accept {
 	enum ab_in in;
 	enum ab_type type;
 	bool repeats;        /* [type] */
-	bool whole_body;     /* in: body, type: json, and it is the only one */
+	bool whole_body;     /* in: body, type: json, said so; no other name is taken from the body then */
 	bool required;
-	json_t *fallback;    /* `default`, owned by this worker's app; NULL: none */
+	json_t *fallback;    /* `default`, owned by this worker's router; NULL: none */
 	bool has_min, has_max;
 	double min, max;     /* for integer and number; integers are compared exactly through imin, imax */
 	int64_t imin, imax;
 	size_t min_length, max_length; /* characters; max SIZE_MAX: none */
 	size_t max_items;
 	regex_t *pattern;    /* matches the whole value */
-	const char *const *one_of; /* as text; NULL-terminated, or NULL */
+	json_t *one_of;      /* a list of values of this type, or NULL */
 	const char *message; /* told to the client instead of the built-in sentence, or NULL */
+};
+
+/* What a plan uses of `request`, so that no more is built. Lists are NULL-terminated. */
+struct ab_request_use {
+	bool method, path, client, id, body;
+	bool all_query, all_headers, all_cookies;
+	const char *const *query, *const *headers, *const *cookies; /* single names, when not all */
 };
 
 /* One way to answer: a media type (NULL: the only one), its plan, and where in the plan things are. */
 struct ab_answer {
 	const char *media;
 	struct ab_plan *plan;
-	int answer;               /* slot; -1 for a redirect without an answer */
+	int answer;               /* slot; -1 when there is none: a redirect, or 204 */
 	int headers, cookies, redirect; /* slots of the route's own resources, or -1 */
 	int request, error, given; /* slots of reserved names, or -1 */
 	int *accepts;             /* for each of route->accepts: its slot, or -1 */
+	struct ab_request_use use;
+};
+
+/* Headers of a reply that hold no placeholder, and which of the server's own they replace. */
+struct ab_fixed {
+	const struct ab_header *headers;
+	size_t count;
+	bool has_csp, has_referrer, has_nosniff, has_cache_control;
 };
 
 /* errors: {404: x, 5xx: {...}} */
 struct ab_error_rule {
 	int from, to;             /* statuses it is for: 404..404, 500..599 */
+	struct ab_pos pos;
 	int status;               /* answered instead, or 0 */
 	struct ab_answer *answers; /* like a route's; plans inherit the run's values */
 	size_t n_answers;
+	struct ab_fixed fixed;
 };
 
 struct ab_route {
@@ -68,16 +86,15 @@ struct ab_route {
 	size_t n_variables;       /* how many of them are path variables */
 	struct ab_answer *answers;
 	size_t n_answers;
-	int status;               /* of a success; 200 */
+	int status;               /* of a success: 200; 303 with a redirect */
+	struct ab_fixed fixed;
 	struct ab_error_rule *errors; /* the route's own, then the app's; first match wins */
 	size_t n_errors;
 	uint64_t deadline_ms;
 	struct ab_deadline_queue *deadline;
 	bool cross_origin;
 	bool accept_unknown;
-	bool has_csp;             /* sets its own Content-Security-Policy, ... */
-	const char *const *request_paths; /* what is used of `request`, NULL-terminated: "path", "headers.accept", "" = all */
-	struct ab_dispatcher *dispatcher; /* the route's own resources over the app's */
+	bool leaves_body;         /* takes nothing from the body, but its plan uses request.body, so any body will do */
 };
 
 /* Compile `routes:` and `errors:` of the app. False after mistakes. */
@@ -93,12 +110,12 @@ enum { AB_MAX_VARIABLES = 16 };
 struct ab_match {
 	const struct ab_route *route; /* NULL: nothing for this path, or not this method */
 	const char *allow;            /* for 405 and OPTIONS: "GET, HEAD, OPTIONS"; NULL: no such path */
-	/* Decoded values of the path variables, in order; they live in the arena. */
+	/* Decoded values of the path variables, in order; not NUL-terminated. They live in the path or the arena. */
 	const char *values[AB_MAX_VARIABLES];
 	size_t lengths[AB_MAX_VARIABLES];
 };
 
-/* Match a raw (still encoded) path, query cut off. HEAD matches GET. AB_EINVALID: bad percent-encoding, %00, invalid
+/* Match a raw (still encoded) path, query cut off. HEAD matches GET; OPTIONS matches no route, only fills `allow`. AB_EINVALID: bad percent-encoding, %00, invalid
  * UTF-8, dot segments; AB_ENOMEM. Otherwise AB_OK, with ret_match saying what was found. */
 AB_NODISCARD enum ab_code ab_router_match(const struct ab_router *router, const char *method, const char *path,
 	size_t len, struct ab_arena *arena, struct ab_match *ret_match, struct ab_error *err);

@@ -1,0 +1,605 @@
+/* server/routes_parts.c: `headers`, `cookies` and `redirect` of a reply, as small resources of the route's own.
+ *
+ * Their placeholders are needs like any other, so the engine resolves them with the answer. They live in a dispatcher that
+ * includes the app's; their names begin with ':', which no resource, and nothing given, can have. Headers without a
+ * placeholder are no resource: they are written down once, at load. */
+#include "../handlers/placeholder.h"
+#include "../handlers/uri_template.h"
+#include "routes_build.h"
+
+#include <strings.h>
+
+enum { MAX_OWN_HEADERS = 16, MAX_COOKIES = 8, MAX_HEADER = 8192 };
+
+const char *const ab_part_names[AB_PARTS] = {":headers", ":cookies", ":redirect"};
+
+/* ---- headers ---- */
+
+struct headers {
+	size_t count;
+	struct {
+		const char *name;
+		struct ab_pieces *value;
+	} list[MAX_OWN_HEADERS];
+};
+
+static void headers_start(struct ab_call *call)
+{
+	const struct headers *headers = call->resource->config;
+	json_t *object = json_object();
+	struct ab_error err;
+	enum ab_code code = object != NULL ? AB_OK : ab_error_set(&err, AB_ENOMEM, "no memory for the headers");
+
+	for (size_t i = 0; code == AB_OK && i < headers->count; i++) {
+		struct ab_buf buf;
+
+		ab_buf_init(&buf, MAX_HEADER);
+		code = ab_pieces_fill(headers->list[i].value, call, AB_PIECES_HEADER, &buf, &err);
+		if (code == AB_EMISSING)
+			code = AB_OK;
+		else if (code == AB_OK && buf.failed)
+			code = ab_error_set(&err, AB_EINTERNAL, "header %s is too long", headers->list[i].name);
+		else if (code == AB_OK && json_object_set_new(object, headers->list[i].name,
+						  json_stringn(buf.data != NULL ? buf.data : "", buf.len)) != 0)
+			code = ab_error_set(&err, AB_ENOMEM, "no memory for header %s", headers->list[i].name);
+		else if (code != AB_OK)
+			ab_error_prefix(&err, "header %s", headers->list[i].name);
+		ab_buf_fini(&buf);
+	}
+	if (code == AB_OK) {
+		ab_call_resolve_new(call, object);
+	} else {
+		json_decref(object);
+		ab_call_fail(call, &err);
+	}
+}
+
+static void headers_free(void *config)
+{
+	struct headers *headers = config;
+
+	for (size_t i = 0; i < headers->count; i++)
+		ab_pieces_destroy(headers->list[i].value);
+	free(headers);
+}
+
+static const struct ab_handler headers_handler = {.kind = "headers", .start = headers_start, .free = headers_free};
+
+/* ---- cookies ---- */
+
+struct cookie {
+	const char *name;
+	struct ab_structure *value; /* NULL: always deleted */
+	long long max_age;          /* seconds; 0: until the browser closes */
+	char *attributes;           /* "; Path=/; Secure..." */
+};
+
+struct cookies {
+	size_t count;
+	struct cookie list[MAX_COOKIES];
+};
+
+/* Percent-encode all but RFC 3986's unreserved characters, which are fine in a cookie (RFC 6265, section 4.1.1). */
+static void encode(struct ab_buf *buf, const char *text, size_t len)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+			(c != '\0' && strchr("-._~", c) != NULL)) {
+			ab_buf_addc(buf, (char)c);
+		} else {
+			ab_buf_addc(buf, '%');
+			ab_buf_addc(buf, hex[c >> 4]);
+			ab_buf_addc(buf, hex[c & 15]);
+		}
+	}
+}
+
+/* The Set-Cookie line for one cookie. */
+static enum ab_code cookie_write(const struct cookie *cookie, const struct ab_call *call, struct ab_buf *line,
+	struct ab_error *err)
+{
+	json_t *value = cookie->value != NULL ? ab_structure_fill(cookie->value, call, err) : json_null();
+	struct ab_buf text;
+	bool scalar;
+
+	if (value == NULL)
+		return err->code;
+	ab_buf_init(&text, MAX_HEADER);
+	ab_buf_printf(line, "%s=", cookie->name);
+	scalar = json_is_null(value) || ab_scalar_write(&text, value);
+	if (json_is_null(value)) {
+		ab_buf_adds(line, "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+	} else {
+		encode(line, text.data != NULL ? text.data : "", text.len);
+		if (cookie->max_age > 0)
+			ab_buf_printf(line, "; Max-Age=%lld", cookie->max_age);
+	}
+	ab_buf_adds(line, cookie->attributes);
+	json_decref(value);
+	ab_buf_fini(&text);
+	if (!scalar)
+		return ab_error_set(err, AB_EINTERNAL, "a list or an object can't be a cookie's value");
+	if (text.failed || line->failed)
+		return ab_error_set(err, AB_EINTERNAL, "longer than %d bytes", MAX_HEADER);
+	return AB_OK;
+}
+
+static void cookies_start(struct ab_call *call)
+{
+	const struct cookies *cookies = call->resource->config;
+	json_t *list = json_array();
+	struct ab_error err = {.code = AB_ENOMEM};
+	enum ab_code code = list != NULL ? AB_OK : ab_error_set(&err, AB_ENOMEM, "no memory for the cookies");
+
+	for (size_t i = 0; code == AB_OK && i < cookies->count; i++) {
+		struct ab_buf line;
+
+		ab_buf_init(&line, MAX_HEADER);
+		code = cookie_write(&cookies->list[i], call, &line, &err);
+		if (code != AB_OK)
+			ab_error_prefix(&err, "cookie '%s'", cookies->list[i].name);
+		else if (json_array_append_new(list, json_stringn(line.data, line.len)) != 0)
+			code = ab_error_set(&err, AB_ENOMEM, "no memory for the cookies");
+		ab_buf_fini(&line);
+	}
+	if (code == AB_OK) {
+		ab_call_resolve_new(call, list);
+	} else {
+		json_decref(list);
+		ab_call_fail(call, &err);
+	}
+}
+
+static void cookies_free(void *config)
+{
+	struct cookies *cookies = config;
+
+	for (size_t i = 0; i < cookies->count; i++) {
+		ab_structure_destroy(cookies->list[i].value);
+		free(cookies->list[i].attributes);
+	}
+	free(cookies);
+}
+
+static const struct ab_handler cookies_handler = {.kind = "cookies", .start = cookies_start, .free = cookies_free};
+
+/* ---- redirect ---- */
+
+struct redirect {
+	struct ab_uri_template *url;
+	bool local; /* begins with '/': stays on this origin */
+};
+
+static void redirect_start(struct ab_call *call)
+{
+	const struct redirect *redirect = call->resource->config;
+	struct ab_error err;
+	struct ab_buf buf;
+	enum ab_code code;
+
+	ab_buf_init(&buf, MAX_HEADER);
+	code = ab_uri_template_fill(redirect->url, call, &buf, &err);
+	if (code == AB_OK && buf.failed)
+		code = ab_error_set(&err, AB_EINTERNAL, "longer than %d bytes", MAX_HEADER);
+	/* A browser reads "//host" and "/\host" as another origin. */
+	if (code == AB_OK && redirect->local && buf.len > 1 && (buf.data[1] == '/' || buf.data[1] == '\\'))
+		code = ab_error_set(&err, AB_EINTERNAL, "would leave this origin");
+	if (code == AB_OK) {
+		ab_call_resolve_new(call, json_stringn(buf.data, buf.len));
+	} else {
+		ab_error_prefix(&err, "redirect");
+		ab_call_fail(call, &err);
+	}
+	ab_buf_fini(&buf);
+}
+
+static void redirect_free(void *config)
+{
+	struct redirect *redirect = config;
+
+	ab_uri_template_destroy(redirect->url);
+	free(redirect);
+}
+
+static const struct ab_handler redirect_handler = {.kind = "redirect", .start = redirect_start, .free = redirect_free};
+
+/* ---- compiling ---- */
+
+/* RFC 9110, section 5.6.2: token. */
+static bool is_token(const char *text)
+{
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		char c = text[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		if (!alnum && strchr("!#$%&'*+-.^_`|~", c) == NULL)
+			return false;
+	}
+	return text[0] != '\0';
+}
+
+/* Why a route can't set this header, or NULL. */
+static const char *refused_header(const char *name)
+{
+	static const struct {
+		const char *name, *why;
+	} refused[] = {
+		{"Connection", "it is about the connection, which is the server's"},
+		{"Keep-Alive", "it is about the connection, which is the server's"},
+		{"Proxy-Authenticate", "it is about the connection, which is the server's"},
+		{"Proxy-Connection", "it is about the connection, which is the server's"},
+		{"TE", "it is about the connection, which is the server's"},
+		{"Trailer", "it is about the connection, which is the server's"},
+		{"Transfer-Encoding", "it is about the connection, which is the server's"},
+		{"Upgrade", "it is about the connection, which is the server's"},
+		{"Content-Length", "the server counts the body itself"},
+		{"Content-Encoding", "the body is sent as it is"},
+		{"Content-Type", "an answer has the media type of what it is"},
+		{"Date", "the server sets it"},
+		{"Set-Cookie", "use `cookies:`"},
+		{"X-Request-Id", "the server sets it"},
+		{"Anabranch-Degraded", "the server sets it"},
+		{"Server-Timing", "the server sets it, when `server_timing` is on"},
+	};
+
+	for (size_t i = 0; i < AB_COUNT(refused); i++)
+		if (strcasecmp(refused[i].name, name) == 0)
+			return refused[i].why;
+	return NULL;
+}
+
+static bool control_free(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return *text == '\t' && control_free(text + 1);
+	return true;
+}
+
+static void note_own(struct ab_fixed *fixed, const char *name)
+{
+	fixed->has_csp |= strcasecmp(name, "Content-Security-Policy") == 0;
+	fixed->has_referrer |= strcasecmp(name, "Referrer-Policy") == 0;
+	fixed->has_nosniff |= strcasecmp(name, "X-Content-Type-Options") == 0;
+	fixed->has_cache_control |= strcasecmp(name, "Cache-Control") == 0;
+}
+
+static bool add_fixed(struct ab_build *build, struct ab_fixed *fixed, struct ab_header *list,
+	const struct ab_conf_pair *pair, const char *text)
+{
+	char *copy;
+
+	if (!control_free(text)) {
+		ab_diag(build->diags, pair->value->pos, "header '%s': has a control character", pair->key);
+		return false;
+	}
+	copy = ab_build_alloc(build, 1, strlen(text) + 1);
+	if (copy == NULL)
+		return false;
+	memcpy(copy, text, strlen(text));
+	list[fixed->count++] = (struct ab_header){pair->key, copy, strlen(pair->key), strlen(text)};
+	return true;
+}
+
+/* One header: written down when it is literal, else a piece of the resource. */
+static bool compile_header(struct ab_build *build, struct ab_parts *parts, struct headers *headers,
+	struct ab_header *list, const struct ab_conf_pair *pair)
+{
+	const char *why = refused_header(pair->key), *text;
+	struct ab_pieces *pieces;
+	bool ok = true;
+
+	if (!is_token(pair->key) || why != NULL) {
+		ab_diag(build->diags, pair->pos, "header '%s': can't be set here: %s", pair->key,
+			why != NULL ? why : "it is not a header's name");
+		return false;
+	}
+	note_own(&parts->fixed, pair->key);
+	if (pair->value->type == AB_CONF_INT) {
+		char number[32];
+
+		snprintf(number, sizeof(number), "%lld", (long long)pair->value->u.integer);
+		return add_fixed(build, &parts->fixed, list, pair, number);
+	}
+	if (ab_conf_string(pair->value, "a header's value", build->diags) == NULL)
+		return false;
+	pieces = ab_pieces_compile(&parts->scopes[AB_PART_HEADERS], pair->value);
+	if (pieces == NULL)
+		return false;
+	if (!ab_pieces_literal(pieces, &text)) {
+		headers->list[headers->count].name = pair->key;
+		headers->list[headers->count++].value = pieces;
+		return true;
+	}
+	ok = add_fixed(build, &parts->fixed, list, pair, text);
+	ab_pieces_destroy(pieces);
+	return ok;
+}
+
+/* Add what was compiled as a resource; takes `config`. */
+static bool add_part(struct ab_build *build, struct ab_parts *parts, int part, const struct ab_handler *handler,
+	void *config)
+{
+	struct ab_scope *scope = &parts->scopes[part];
+	struct ab_resource spec = {
+		.name = ab_part_names[part],
+		.handler = handler,
+		.config = config,
+		.needs = scope->needs,
+		.n_needs = scope->n_needs,
+	};
+	struct ab_error err;
+
+	parts->has[part] = ab_dispatcher_add(parts->dispatcher, &spec, &err) == AB_OK;
+	if (!parts->has[part])
+		build->no_memory = true;
+	return parts->has[part];
+}
+
+static bool want_map(struct ab_build *build, const struct ab_conf *conf, const char *what, size_t max)
+{
+	if (!ab_conf_want(conf, AB_CONF_MAP, what, build->diags))
+		return false;
+	if (conf->u.map.count <= max)
+		return true;
+	ab_diag(build->diags, conf->pos, "%s: %zu of them; expected at most %zu", what, conf->u.map.count, max);
+	return false;
+}
+
+static bool compile_headers(struct ab_build *build, struct ab_parts *parts, const struct ab_conf *conf)
+{
+	struct headers *headers;
+	struct ab_header *list;
+	bool ok = true;
+
+	if (!want_map(build, conf, "`headers`", MAX_OWN_HEADERS))
+		return false;
+	headers = calloc(1, sizeof(*headers));
+	list = ab_build_alloc(build, conf->u.map.count + 1, sizeof(*list));
+	if (headers == NULL || list == NULL) {
+		build->no_memory = true;
+		free(headers);
+		return false;
+	}
+	parts->fixed.headers = list;
+	for (size_t i = 0; i < conf->u.map.count; i++)
+		ok = compile_header(build, parts, headers, list, &conf->u.map.pairs[i]) && ok;
+	if (ok && headers->count > 0)
+		return add_part(build, parts, AB_PART_HEADERS, &headers_handler, headers);
+	headers_free(headers);
+	return ok;
+}
+
+static bool compile_redirect(struct ab_build *build, struct ab_parts *parts, const struct ab_conf *conf)
+{
+	const char *text = ab_conf_string(conf, "`redirect`", build->diags);
+	const char *rest = NULL;
+	struct redirect *redirect;
+
+	if (text == NULL)
+		return false;
+	if (strncmp(text, "https://", 8) == 0)
+		rest = text + 8;
+	else if (strncmp(text, "http://", 7) == 0)
+		rest = text + 7;
+	if (rest != NULL) {
+		size_t host = strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]");
+
+		/* What follows the host ends it, so that no value can be appended to its name. */
+		if (host == 0 || (rest[host] != '\0' && strchr("/?#", rest[host]) == NULL))
+			text = NULL;
+	} else if (text[0] != '/' || text[1] == '/' || text[1] == '\\') {
+		text = NULL;
+	}
+	if (text == NULL) {
+		ab_diag(build->diags, conf->pos,
+			"redirect: may lead anywhere; expected a URL that begins with exactly one '/', or with a literal "
+			"origin such as https://example.org/");
+		return false;
+	}
+	redirect = calloc(1, sizeof(*redirect));
+	if (redirect == NULL) {
+		build->no_memory = true;
+		return false;
+	}
+	redirect->local = rest == NULL;
+	redirect->url = ab_uri_template_compile(&parts->scopes[AB_PART_REDIRECT], conf, text, strlen(text), NULL,
+		AB_URI_STRICT);
+	if (redirect->url == NULL) {
+		free(redirect);
+		return false;
+	}
+	return add_part(build, parts, AB_PART_REDIRECT, &redirect_handler, redirect);
+}
+
+/* ---- compiling cookies ---- */
+
+static bool cookie_flag(struct ab_build *build, const struct ab_conf *map, const char *key, bool *ret)
+{
+	const struct ab_conf *conf = ab_conf_get(map, key);
+
+	return conf == NULL || ab_conf_bool(conf, key, ret, build->diags);
+}
+
+/* A Path or Domain: no control character, no ';'. */
+static bool cookie_text(struct ab_build *build, const struct ab_conf *map, const char *key, const char **ret)
+{
+	const struct ab_conf *conf = ab_conf_get(map, key);
+	const char *text;
+
+	if (conf == NULL)
+		return true;
+	text = ab_conf_string(conf, key, build->diags);
+	if (text == NULL)
+		return false;
+	if (!control_free(text) || strpbrk(text, "; ,\t") != NULL || (key[0] == 'p' && text[0] != '/')) {
+		ab_diag(build->diags, conf->pos, "cookie: '%s' is not a %s%s", text, key,
+			key[0] == 'p' ? "; expected one that begins with '/'" : "");
+		return false;
+	}
+	*ret = text;
+	return true;
+}
+
+static const char *same_site(struct ab_build *build, const struct ab_conf *map)
+{
+	static const char *const words[] = {"Lax", "Strict", "None"};
+	const struct ab_conf *conf = ab_conf_get(map, "same_site");
+	const char *text;
+
+	if (conf == NULL)
+		return words[0];
+	text = ab_conf_string(conf, "same_site", build->diags);
+	if (text == NULL)
+		return NULL;
+	for (size_t i = 0; i < AB_COUNT(words); i++)
+		if (strcasecmp(words[i], text) == 0)
+			return words[i];
+	ab_diag(build->diags, conf->pos, "cookie: no same_site '%s'; expected Lax, Strict or None", text);
+	return NULL;
+}
+
+static bool cookie_attributes(struct ab_build *build, struct cookie *cookie, const struct ab_conf *map,
+	struct ab_pos pos)
+{
+	const char *path = "/", *domain = NULL, *site = map != NULL ? same_site(build, map) : "Lax";
+	bool http_only = true, secure = true;
+
+	if (site == NULL)
+		return false;
+	if (map != NULL && (!cookie_text(build, map, "path", &path) || !cookie_text(build, map, "domain", &domain) ||
+				   !cookie_flag(build, map, "http_only", &http_only) ||
+				   !cookie_flag(build, map, "secure", &secure)))
+		return false;
+	if (!secure && (site[0] == 'N' || strncmp(cookie->name, "__", 2) == 0)) {
+		ab_diag(build->diags, pos, "cookie '%s': browsers refuse it without Secure", cookie->name);
+		return false;
+	}
+	if (strncmp(cookie->name, "__Host-", 7) == 0 && (domain != NULL || strcmp(path, "/") != 0)) {
+		ab_diag(build->diags, pos, "cookie '%s': browsers refuse a __Host- cookie with a domain or another path",
+			cookie->name);
+		return false;
+	}
+	if (asprintf(&cookie->attributes, "; Path=%s%s%s%s%s; SameSite=%s", path, domain != NULL ? "; Domain=" : "",
+		    domain != NULL ? domain : "", http_only ? "; HttpOnly" : "", secure ? "; Secure" : "",
+		    site) < 0) {
+		cookie->attributes = NULL;
+		build->no_memory = true;
+		return false;
+	}
+	return true;
+}
+
+static bool cookie_age(struct ab_build *build, struct cookie *cookie, const struct ab_conf *map)
+{
+	const struct ab_conf *conf = ab_conf_get(map, "max_age");
+	uint64_t ms;
+
+	if (conf == NULL)
+		return true;
+	if (!ab_conf_duration(conf, "max_age", &ms, build->diags))
+		return false;
+	if (ms < 1000) {
+		ab_diag(build->diags, conf->pos, "cookie: 'max_age' is under a second; null as the value deletes a cookie");
+		return false;
+	}
+	cookie->max_age = (long long)(ms / 1000);
+	return true;
+}
+
+static bool compile_cookie(struct ab_build *build, struct ab_scope *scope, struct cookie *cookie,
+	const struct ab_conf_pair *pair)
+{
+	static const char *const keys[] = {"value", "max_age", "domain", "path", "http_only", "secure", "same_site", NULL};
+	const struct ab_conf *map = pair->value->type == AB_CONF_MAP ? pair->value : NULL;
+	const struct ab_conf *value = map != NULL ? ab_conf_get(map, "value") : pair->value;
+
+	cookie->name = pair->key;
+	if (!is_token(pair->key)) {
+		ab_diag(build->diags, pair->pos, "cookie '%s': not a cookie's name", pair->key);
+		return false;
+	}
+	if (map != NULL && !ab_conf_only(map, "a cookie", keys, build->diags))
+		return false;
+	if (value == NULL || value->type == AB_CONF_LIST || value->type == AB_CONF_MAP) {
+		ab_diag(build->diags, pair->pos, "cookie '%s': no value; expected `value: \"{name}\"`, or null to delete it",
+			pair->key);
+		return false;
+	}
+	if (!cookie_attributes(build, cookie, map, pair->pos) || (map != NULL && !cookie_age(build, cookie, map)))
+		return false;
+	if (value->type == AB_CONF_NULL)
+		return true;
+	cookie->value = ab_structure_compile(scope, value);
+	return cookie->value != NULL;
+}
+
+static bool compile_cookies(struct ab_build *build, struct ab_parts *parts, const struct ab_conf *conf)
+{
+	struct cookies *cookies;
+	bool ok = true;
+
+	if (!want_map(build, conf, "`cookies`", MAX_COOKIES))
+		return false;
+	cookies = calloc(1, sizeof(*cookies));
+	if (cookies == NULL) {
+		build->no_memory = true;
+		return false;
+	}
+	for (size_t i = 0; i < conf->u.map.count; i++)
+		ok = compile_cookie(build, &parts->scopes[AB_PART_COOKIES], &cookies->list[cookies->count++],
+			     &conf->u.map.pairs[i]) &&
+			ok;
+	if (ok)
+		return add_part(build, parts, AB_PART_COOKIES, &cookies_handler, cookies);
+	cookies_free(cookies);
+	return false;
+}
+
+static void destroy_dispatcher(void *dispatcher)
+{
+	ab_dispatcher_destroy(dispatcher);
+}
+
+static bool own_dispatcher(struct ab_build *build, struct ab_parts *parts)
+{
+	struct ab_error err;
+
+	parts->dispatcher = ab_dispatcher_create();
+	if (parts->dispatcher == NULL || !ab_build_defer(build, destroy_dispatcher, parts->dispatcher) ||
+		ab_dispatcher_include(parts->dispatcher, build->app->dispatcher, &err) != AB_OK) {
+		build->no_memory = true;
+		return false;
+	}
+	return true;
+}
+
+bool ab_parts_compile(struct ab_parts *parts, struct ab_build *build, const struct ab_reply_spec *spec)
+{
+	bool ok = true;
+
+	*parts = (struct ab_parts){.dispatcher = build->app->dispatcher};
+	for (int i = 0; i < AB_PARTS; i++)
+		ab_scope_init(&parts->scopes[i], ab_part_names[i] + 1, build->diags);
+	if (spec->headers == NULL && spec->cookies == NULL && spec->redirect == NULL)
+		return true;
+	if (!own_dispatcher(build, parts))
+		return false;
+	if (spec->headers != NULL)
+		ok = compile_headers(build, parts, spec->headers) && ok;
+	if (spec->cookies != NULL)
+		ok = compile_cookies(build, parts, spec->cookies) && ok;
+	if (spec->redirect != NULL)
+		ok = compile_redirect(build, parts, spec->redirect) && ok;
+	return ok;
+}
+
+void ab_parts_fini(struct ab_parts *parts)
+{
+	for (int i = 0; i < AB_PARTS; i++)
+		ab_scope_fini(&parts->scopes[i]);
+}
