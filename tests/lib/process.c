@@ -87,8 +87,8 @@ static void gather(int *fd, struct process_text *text)
 static bool turn(struct process *process, long long end)
 {
 	struct pollfd fds[2] = {
-		{.fd = process->out_fd, .events = POLLIN},
-		{.fd = process->err_fd, .events = POLLIN},
+	        {.fd = process->out_fd, .events = POLLIN},
+	        {.fd = process->err_fd, .events = POLLIN},
 	};
 	long long left = end - now_ms();
 

@@ -12,15 +12,16 @@ struct process_text {
 };
 
 struct process {
-	pid_t pid;         /* 0 once it has ended */
+	pid_t pid;          /* 0 once it has ended */
 	int out_fd, err_fd; /* -1 once at their end */
 	struct process_text out, err;
-	int exit_code;     /* 128 + signal when a signal ended it; -1 while running */
-	bool timed_out;    /* process_wait had to kill it */
+	int exit_code;  /* 128 + signal when a signal ended it; -1 while running */
+	bool timed_out; /* process_wait had to kill it */
 };
 
-/* Start argv (NULL-terminated, argv[0] searched in PATH) in folder `dir` (NULL: the test's own) with an empty stdin.
- * It is killed when the test's process dies. False when it can't be started; process_end is harmless then. */
+/* Start argv (NULL-terminated, argv[0] searched in PATH) in folder `dir` (NULL: the test's own) with an empty
+ * stdin. It is killed when the test's process dies. False when it can't be started; process_end is harmless
+ * then. */
 bool process_start(struct process *process, const char *const *argv, const char *dir);
 /* Read its output until it ends; after `timeout_ms` it is killed. Returns exit_code. */
 int process_wait(struct process *process, unsigned timeout_ms);
