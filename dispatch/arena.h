@@ -11,6 +11,11 @@
 
 struct ab_arena;
 
+enum {
+	AB_ARENA_BLOCK = 16 * 1024,      /* bytes of a block, the pool's unit; larger requests get a block of their own */
+	AB_ARENA_MAX = 64 * 1024 * 1024, /* bytes an arena may hold; beyond, allocations fail */
+};
+
 /* Keeps blocks of ended arenas for new ones. One a worker. */
 struct ab_pool {
 	struct ab_block *free;
@@ -19,9 +24,10 @@ struct ab_pool {
 };
 
 void ab_pool_init(struct ab_pool *pool);
+/* Every arena of this pool must have ended. */
 void ab_pool_fini(struct ab_pool *pool);
 
-/* A new arena with one reference; `pool` may be NULL. NULL when out of memory. */
+/* A new arena with one reference; `pool` may be NULL, and must outlive the arena. NULL when out of memory. */
 struct ab_arena *ab_arena_create(struct ab_pool *pool);
 struct ab_arena *ab_arena_ref(struct ab_arena *arena);
 void ab_arena_unref(struct ab_arena *arena);
@@ -32,7 +38,7 @@ AB_NODISCARD void *ab_arena_calloc(struct ab_arena *arena, size_t count, size_t 
 AB_NODISCARD char *ab_arena_strndup(struct ab_arena *arena, const char *text, size_t len);
 AB_NODISCARD char *ab_arena_printf(struct ab_arena *arena, const char *fmt, ...) AB_PRINTF(2, 3);
 
-/* Call fn(ptr) when the arena ends. When it returns false (out of memory), fn(ptr) has been called already. */
+/* Call fn(ptr) when the arena ends, while its memory is still whole; fn must not use the arena. When it returns false (out of memory), fn(ptr) has been called already. */
 AB_NODISCARD bool ab_arena_defer(struct ab_arena *arena, void (*fn)(void *ptr), void *ptr);
 
 #endif

@@ -42,7 +42,8 @@ struct ab_error {
 	char text[AB_ERROR_TEXT];  /* NUL-terminated, cut at a UTF-8 boundary when too long */
 };
 
-/* Fill `err` (which may be NULL); returns `code`, so that `return ab_error_set(...)` reads well. */
+/* Fill `err` (which may be NULL), all of it: resource becomes NULL. Arguments may point into err->text. Returns `code`,
+ * so that `return ab_error_set(...)` reads well. */
 enum ab_code ab_error_set(struct ab_error *err, enum ab_code code, const char *fmt, ...) AB_PRINTF(3, 4);
 enum ab_code ab_error_setv(struct ab_error *err, enum ab_code code, const char *fmt, va_list args);
 
@@ -51,5 +52,8 @@ void ab_error_prefix(struct ab_error *err, const char *fmt, ...) AB_PRINTF(2, 3)
 
 const char *ab_code_name(enum ab_code code);
 int ab_code_status(enum ab_code code);
+/* One short word that tells a stranger why without details: "timeout", "upstream", "missing", "forbidden", "overload",
+ * "invalid", "error". Static. */
+const char *ab_code_reason(enum ab_code code);
 
 #endif
