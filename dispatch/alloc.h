@@ -12,8 +12,8 @@ struct ab_alloc_funcs {
 	void (*free)(void *ptr);
 };
 
-/* Replace the functions, or go back to libc's with NULL. Before anything is allocated, or in balance; not while
- * other threads allocate. */
+/* Replace the functions, or go back to libc's with NULL. Before anything is allocated, or in balance; not
+ * while other threads allocate. */
 void ab_set_alloc_funcs(const struct ab_alloc_funcs *funcs);
 
 /* As in libc; sizes of zero are rounded up to one byte. */

@@ -6,7 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* The sanitizer is told which bytes are nobody's, so that it sees a use after the end as it does with free(). */
+/* The sanitizer is told which bytes are nobody's, so that it sees a use after the end as it does with free().
+ */
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
 #elif defined(__has_feature)
@@ -113,12 +114,12 @@ struct ab_arena *ab_arena_create(struct ab_pool *pool)
 	arena = (struct ab_arena *)block->bytes;
 	ARENA_SHOW(arena, sizeof(*arena));
 	*arena = (struct ab_arena){
-		.pool = pool,
-		.blocks = block,
-		.at = block->bytes + round_up(sizeof(*arena)),
-		.end = block->bytes + block->size,
-		.held = block->size,
-		.refs = 1,
+	        .pool = pool,
+	        .blocks = block,
+	        .at = block->bytes + round_up(sizeof(*arena)),
+	        .end = block->bytes + block->size,
+	        .held = block->size,
+	        .refs = 1,
 	};
 	return arena;
 }

@@ -27,7 +27,7 @@
 	do {                                                                                                 \
 		if (AB_UNLIKELY(!(cond))) {                                                                  \
 			fprintf(stderr, "%s:%d: %s: broken promise: %s\n", __FILE__, __LINE__, __func__,     \
-				#cond);                                                                      \
+			        #cond);                                                                      \
 			abort();                                                                             \
 		}                                                                                            \
 	} while (0)

@@ -103,8 +103,8 @@ static enum ab_code check_needs(const struct ab_resource *spec, struct ab_error 
 
 	for (size_t i = 0; i < spec->n_needs && code == AB_OK; i++) {
 		if (ab_table_get(&seen, spec->needs[i]) >= 0)
-			code = ab_error_set(err, AB_EDUPLICATE, "resource '%s' lists the need '%s' twice", spec->name,
-				spec->needs[i]);
+			code = ab_error_set(err, AB_EDUPLICATE, "resource '%s' lists the need '%s' twice",
+			        spec->name, spec->needs[i]);
 		else if (!ab_table_add(&seen, spec->needs[i], 0))
 			code = ab_error_set(err, AB_ENOMEM, "out of memory");
 	}
@@ -134,7 +134,8 @@ static size_t own_place(const struct ab_dispatcher *dispatcher, const char *name
 	return low;
 }
 
-enum ab_code ab_dispatcher_add(struct ab_dispatcher *dispatcher, const struct ab_resource *spec, struct ab_error *err)
+enum ab_code ab_dispatcher_add(
+        struct ab_dispatcher *dispatcher, const struct ab_resource *spec, struct ab_error *err)
 {
 	struct ab_resource *copy;
 	enum ab_code code;
@@ -148,13 +149,14 @@ enum ab_code ab_dispatcher_add(struct ab_dispatcher *dispatcher, const struct ab
 	if (code != AB_OK)
 		goto fail;
 	code = AB_ENOMEM;
-	if (!grow(&dispatcher->sorted, dispatcher->n_sorted, &dispatcher->sorted_size, sizeof(*dispatcher->sorted)))
+	if (!grow(&dispatcher->sorted, dispatcher->n_sorted, &dispatcher->sorted_size,
+	            sizeof(*dispatcher->sorted)))
 		goto fail_memory;
 	copy = resource_copy(spec);
 	if (copy == NULL)
 		goto fail_memory;
 	memmove(dispatcher->sorted + place + 1, dispatcher->sorted + place,
-		(dispatcher->n_sorted - place) * sizeof(struct ab_resource *));
+	        (dispatcher->n_sorted - place) * sizeof(struct ab_resource *));
 	dispatcher->sorted[place] = copy;
 	dispatcher->n_sorted++;
 	return AB_OK;
@@ -166,18 +168,21 @@ fail:
 	return code;
 }
 
-enum ab_code ab_dispatcher_include(struct ab_dispatcher *dispatcher, struct ab_dispatcher *sub, struct ab_error *err)
+enum ab_code ab_dispatcher_include(
+        struct ab_dispatcher *dispatcher, struct ab_dispatcher *sub, struct ab_error *err)
 {
 	if (!grow(&dispatcher->includes, dispatcher->n_includes, &dispatcher->includes_size,
-		    sizeof(struct ab_dispatcher *)))
+	            sizeof(struct ab_dispatcher *)))
 		return ab_error_set(err, AB_ENOMEM, "out of memory");
 	dispatcher->includes[dispatcher->n_includes++] = sub;
 	return AB_OK;
 }
 
-enum ab_code ab_dispatcher_on_error(struct ab_dispatcher *dispatcher, ab_error_cb fn, void *arg, struct ab_error *err)
+enum ab_code ab_dispatcher_on_error(
+        struct ab_dispatcher *dispatcher, ab_error_cb fn, void *arg, struct ab_error *err)
 {
-	if (!grow(&dispatcher->hooks, dispatcher->n_hooks, &dispatcher->hooks_size, sizeof(*dispatcher->hooks)))
+	if (!grow(&dispatcher->hooks, dispatcher->n_hooks, &dispatcher->hooks_size,
+	            sizeof(*dispatcher->hooks)))
 		return ab_error_set(err, AB_ENOMEM, "out of memory");
 	dispatcher->hooks[dispatcher->n_hooks++] = (struct ab_hook){fn, arg};
 	return AB_OK;
@@ -221,12 +226,14 @@ const struct ab_resource *ab_dispatcher_find(const struct ab_dispatcher *dispatc
 	uint64_t token = ab_walk_begin(dispatcher);
 	const struct ab_resource *resource = NULL;
 
-	for (const struct ab_dispatcher *at = dispatcher; at != NULL && resource == NULL; at = ab_walk_next(at, token))
+	for (const struct ab_dispatcher *at = dispatcher; at != NULL && resource == NULL;
+	        at = ab_walk_next(at, token))
 		resource = ab_dispatcher_own(at, name);
 	return resource;
 }
 
-/* The first name after `last` (NULL: the first of all) that can be seen; the dispatcher searched first wins. */
+/* The first name after `last` (NULL: the first of all) that can be seen; the dispatcher searched first wins.
+ */
 static const struct ab_resource *visible_after(const struct ab_dispatcher *dispatcher, const char *last)
 {
 	uint64_t token = ab_walk_begin(dispatcher);
@@ -248,8 +255,8 @@ static const struct ab_resource *visible_after(const struct ab_dispatcher *dispa
 	return least;
 }
 
-void ab_dispatcher_each(const struct ab_dispatcher *dispatcher, void (*fn)(const struct ab_resource *resource, void *arg),
-	void *arg)
+void ab_dispatcher_each(const struct ab_dispatcher *dispatcher,
+        void (*fn)(const struct ab_resource *resource, void *arg), void *arg)
 {
 	const struct ab_resource *resource = visible_after(dispatcher, NULL);
 

@@ -1,7 +1,7 @@
 /* dispatch/dispatcher.h: a set of named resources, and the sub-dispatchers it includes.
  *
- * Built once, before any plan is compiled; read-only afterwards. Lookup: the dispatcher's own resources first,
- * then its includes in order, each with its own includes; a circle of includes is harmless. */
+ * Built once, before any plan is compiled; read-only afterwards. Lookup: the dispatcher's own resources
+ * first, then its includes in order, each with its own includes; a circle of includes is harmless. */
 #ifndef AB_DISPATCHER_H
 #define AB_DISPATCHER_H
 
@@ -15,18 +15,18 @@ void ab_dispatcher_destroy(struct ab_dispatcher *dispatcher);
 
 /* Add a resource; `spec` is copied, its config and fallback are taken, also when this fails.
  * Errors: AB_EDUPLICATE (name already here), AB_ENOMEM. */
-AB_NODISCARD enum ab_code ab_dispatcher_add(struct ab_dispatcher *dispatcher, const struct ab_resource *spec,
-	struct ab_error *err);
+AB_NODISCARD enum ab_code ab_dispatcher_add(
+        struct ab_dispatcher *dispatcher, const struct ab_resource *spec, struct ab_error *err);
 
 /* Search `sub` after what has been added so far. Borrowed: must outlive `dispatcher`. Errors: AB_ENOMEM. */
-AB_NODISCARD enum ab_code ab_dispatcher_include(struct ab_dispatcher *dispatcher, struct ab_dispatcher *sub,
-	struct ab_error *err);
+AB_NODISCARD enum ab_code ab_dispatcher_include(
+        struct ab_dispatcher *dispatcher, struct ab_dispatcher *sub, struct ab_error *err);
 
 const struct ab_resource *ab_dispatcher_find(const struct ab_dispatcher *dispatcher, const char *name);
 
 /* Call fn for every visible resource once, sorted by name. */
 void ab_dispatcher_each(const struct ab_dispatcher *dispatcher,
-	void (*fn)(const struct ab_resource *resource, void *arg), void *arg);
+        void (*fn)(const struct ab_resource *resource, void *arg), void *arg);
 
 /* What an error handler decides. */
 enum ab_verdict { AB_PASS, AB_GIVE };
@@ -34,9 +34,9 @@ enum ab_verdict { AB_PASS, AB_GIVE };
 /* Sees a failed resource's error before fallback and optional. May change *err and return AB_PASS, or set
  * *ret_value (a new reference) and return AB_GIVE. Handlers run in the order they were added; the first that
  * gives ends it. Runs on the run's thread. */
-typedef enum ab_verdict (*ab_error_cb)(void *arg, const struct ab_resource *resource, struct ab_error *err,
-	json_t **ret_value);
-AB_NODISCARD enum ab_code ab_dispatcher_on_error(struct ab_dispatcher *dispatcher, ab_error_cb fn, void *arg,
-	struct ab_error *err);
+typedef enum ab_verdict (*ab_error_cb)(
+        void *arg, const struct ab_resource *resource, struct ab_error *err, json_t **ret_value);
+AB_NODISCARD enum ab_code ab_dispatcher_on_error(
+        struct ab_dispatcher *dispatcher, ab_error_cb fn, void *arg, struct ab_error *err);
 
 #endif

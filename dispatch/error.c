@@ -8,7 +8,7 @@ static const struct {
 	const char *name;
 } codes[] = {
 #define X(code, status, name) [code] = {status, name},
-	AB_CODES(X)
+        AB_CODES(X)
 #undef X
 };
 

@@ -1,8 +1,8 @@
 /* dispatch/error.h: what went wrong, once for every operation.
  *
- * An error is a plain struct the caller owns. A function that fails fills it; one that succeeds leaves it alone.
- * Each layer puts its own name in front of the text. The status is what a server would answer with; the engine
- * itself only carries it. */
+ * An error is a plain struct the caller owns. A function that fails fills it; one that succeeds leaves it
+ * alone. Each layer puts its own name in front of the text. The status is what a server would answer with;
+ * the engine itself only carries it. */
 #ifndef AB_ERROR_H
 #define AB_ERROR_H
 
@@ -37,13 +37,13 @@ enum { AB_ERROR_TEXT = 512 };
 
 struct ab_error {
 	enum ab_code code;
-	int status;                /* HTTP status; ab_error_set takes it from the code */
-	const char *resource;      /* the resource that failed, borrowed from its dispatcher, or NULL */
-	char text[AB_ERROR_TEXT];  /* NUL-terminated, cut at a UTF-8 boundary when too long */
+	int status;               /* HTTP status; ab_error_set takes it from the code */
+	const char *resource;     /* the resource that failed, borrowed from its dispatcher, or NULL */
+	char text[AB_ERROR_TEXT]; /* NUL-terminated, cut at a UTF-8 boundary when too long */
 };
 
-/* Fill `err` (which may be NULL), all of it: resource becomes NULL. Arguments may point into err->text. Returns `code`,
- * so that `return ab_error_set(...)` reads well. */
+/* Fill `err` (which may be NULL), all of it: resource becomes NULL. Arguments may point into err->text.
+ * Returns `code`, so that `return ab_error_set(...)` reads well. */
 enum ab_code ab_error_set(struct ab_error *err, enum ab_code code, const char *fmt, ...) AB_PRINTF(3, 4);
 enum ab_code ab_error_setv(struct ab_error *err, enum ab_code code, const char *fmt, va_list args);
 
@@ -52,8 +52,8 @@ void ab_error_prefix(struct ab_error *err, const char *fmt, ...) AB_PRINTF(2, 3)
 
 const char *ab_code_name(enum ab_code code);
 int ab_code_status(enum ab_code code);
-/* One short word that tells a stranger why without details: "timeout", "upstream", "missing", "forbidden", "overload",
- * "invalid", "error". Static. */
+/* One short word that tells a stranger why without details: "timeout", "upstream", "missing", "forbidden",
+ * "overload", "invalid", "error". Static. */
 const char *ab_code_reason(enum ab_code code);
 
 #endif

@@ -24,8 +24,9 @@ struct ab_dispatcher {
 	struct ab_walk *walk;
 };
 
-/* Where a walk over a dispatcher and its includes stands. Each dispatcher is visited once a walk, in the order names
- * are looked up; the stack is threaded through the dispatchers, so a walk cannot run out of memory. */
+/* Where a walk over a dispatcher and its includes stands. Each dispatcher is visited once a walk, in the
+ * order names are looked up; the stack is threaded through the dispatchers, so a walk cannot run out of
+ * memory. */
 struct ab_walk {
 	uint64_t token;
 	const struct ab_dispatcher *parent; /* the one that includes this one, on the way it was reached */
@@ -69,7 +70,7 @@ struct ab_plan_part {
 	const struct ab_hook *hooks;
 	size_t n_hooks;
 	uint64_t needs_mask, after_mask; /* only in plans of up to 64 nodes */
-	size_t needs_at;            /* where its values are among those of all */
+	size_t needs_at;                 /* where its values are among those of all */
 	bool needs_degraded;
 };
 
@@ -77,15 +78,15 @@ struct ab_plan {
 	struct ab_arena *arena;
 	struct ab_plan_part *parts; /* in resolution order: needs and fallbacks before those who use them */
 	size_t count;
-	size_t words;           /* of a bit set of the nodes */
-	size_t n_needs;         /* of all nodes together */
-	struct ab_table slots;  /* name to index */
-	const int *guards;      /* one phase each */
+	size_t words;          /* of a bit set of the nodes */
+	size_t n_needs;        /* of all nodes together */
+	struct ab_table slots; /* name to index */
+	const int *guards;     /* one phase each */
 	size_t n_guards;
-	const int *targets;     /* the last phase */
+	const int *targets; /* the last phase */
 	size_t n_targets;
-	int degraded;           /* index, or -1 */
-	json_t *none_degraded;  /* {} */
+	int degraded;          /* index, or -1 */
+	json_t *none_degraded; /* {} */
 	/* What is demanded, and how many nodes each waits for, when no resource is given. */
 	uint32_t *phases;
 	uint32_t *waits;
@@ -94,8 +95,13 @@ struct ab_plan {
 	uint8_t *marks;         /* scratch for searches */
 };
 
-/* Work out what a set of given nodes leaves to do: for each node its phase (AB_NO_PHASE: nothing to do) and how many
- * nodes it waits for. */
-void ab_plan_prune(const struct ab_plan *plan, const uint64_t *given, uint32_t *ret_phases, uint32_t *ret_waits);
+/* Once the parts, their needs and fallbacks stand: order the writes, find out who is lazy and what is
+ * demanded. Errors as ab_plan_compile. */
+enum ab_code ab_plan_order(struct ab_plan *plan, struct ab_error *err);
+
+/* Work out what a set of given nodes leaves to do: for each node its phase (AB_NO_PHASE: nothing to do) and
+ * how many nodes it waits for. */
+void ab_plan_prune(
+        const struct ab_plan *plan, const uint64_t *given, uint32_t *ret_phases, uint32_t *ret_waits);
 
 #endif

@@ -1,6 +1,7 @@
 /* dispatch/plan.c: from names to an ordered graph.
  *
- *   names --visit--> protos, closed depth-first --build--> parts --orders--> writes, phases, what is demanded
+ *   names --visit--> protos, closed depth-first --build--> parts --order.c--> writes, phases, what is
+ * demanded
  *
  * The search keeps its own stack: a chain of needs may be as long as memory allows. */
 #include "internal.h"
@@ -27,7 +28,8 @@ struct frame {
 	size_t next;
 };
 
-/* A dispatcher that can be seen, with its error handlers and those of the ones that include it, innermost first. */
+/* A dispatcher that can be seen, with its error handlers and those of the ones that include it, innermost
+ * first. */
 struct reach {
 	const struct ab_dispatcher *dispatcher;
 	struct ab_hook *hooks;
@@ -78,7 +80,7 @@ static bool reach_hooks(struct compiler *c, struct reach *reach)
 		return false;
 	for (size_t i = 0; i < reach->n_hooks; i++)
 		reach->hooks[i] = i < dispatcher->n_hooks ? dispatcher->hooks[i]
-							  : parent->hooks[i - dispatcher->n_hooks];
+		                                          : parent->hooks[i - dispatcher->n_hooks];
 	return true;
 }
 
@@ -123,15 +125,16 @@ static bool compiler_grow(struct compiler *c)
 	if (c->n_protos < c->size)
 		return true;
 	if (!grow_array(&c->protos, bigger, sizeof(*c->protos)) ||
-		!grow_array(&c->frames, bigger, sizeof(*c->frames)) ||
-		!grow_array(&c->order, bigger, sizeof(*c->order)))
+	        !grow_array(&c->frames, bigger, sizeof(*c->frames)) ||
+	        !grow_array(&c->order, bigger, sizeof(*c->order)))
 		return false;
 	c->size = bigger;
 	return true;
 }
 
 /* Decide what a name means. */
-static enum ab_code proto_find(struct compiler *c, const char *name, const struct ab_resource *by, struct proto *proto)
+static enum ab_code proto_find(
+        struct compiler *c, const char *name, const struct ab_resource *by, struct proto *proto)
 {
 	bool backup = by != NULL && by->fallback_resource != NULL && strcmp(by->fallback_resource, name) == 0;
 	const struct ab_plan_spec *spec = c->spec;
@@ -155,8 +158,8 @@ static enum ab_code proto_find(struct compiler *c, const char *name, const struc
 	if (listed(&spec->acceptable, name))
 		return AB_OK;
 	if (by != NULL)
-		ab_error_set(c->err, AB_EUNRESOLVABLE, "resource '%s' %s '%s', which does not exist", by->name,
-			backup ? "falls back to" : "needs", name);
+		ab_error_set(c->err, AB_EUNRESOLVABLE, "resource '%s' %s '%s', which does not exist",
+		        by->name, backup ? "falls back to" : "needs", name);
 	else
 		ab_error_set(c->err, AB_EUNRESOLVABLE, "'%s' does not exist", name);
 	if (c->err != NULL && by != NULL)
@@ -166,7 +169,8 @@ static enum ab_code proto_find(struct compiler *c, const char *name, const struc
 }
 
 /* The proto of a name, made when new. `by` is the resource that needs it, or NULL. */
-static enum ab_code proto_get(struct compiler *c, const char *name, const struct ab_resource *by, int *ret_proto)
+static enum ab_code proto_get(
+        struct compiler *c, const char *name, const struct ab_resource *by, int *ret_proto)
 {
 	int known = ab_table_get(&c->plan->slots, name);
 	struct proto proto = {.place = -1};
@@ -187,7 +191,7 @@ static enum ab_code proto_get(struct compiler *c, const char *name, const struct
 		proto.name = ab_arena_strndup(c->arena, name, strlen(name));
 	}
 	if (proto.name == NULL || (proto.resource != NULL && proto.edges == NULL) || !compiler_grow(c) ||
-		!ab_table_add(&c->plan->slots, proto.name, (int)c->n_protos))
+	        !ab_table_add(&c->plan->slots, proto.name, (int)c->n_protos))
 		return no_memory(c->err);
 	*ret_proto = (int)c->n_protos;
 	c->protos[c->n_protos++] = proto;
@@ -209,7 +213,7 @@ static enum ab_code circle(struct compiler *c, int proto)
 
 		if (total > ROOM && c->n_frames - first > HEAD + TAIL && i == first + HEAD) {
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "(%zu more) -> ",
-				c->n_frames - first - HEAD - TAIL);
+			        c->n_frames - first - HEAD - TAIL);
 			i = c->n_frames - TAIL - 1;
 		} else {
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s -> ", name);
@@ -247,8 +251,8 @@ static enum ab_code visit_step(struct compiler *c)
 		c->n_frames--;
 		return AB_OK;
 	}
-	code = proto_get(c, edge < resource->n_needs ? resource->needs[edge] : resource->fallback_resource, resource,
-		&child);
+	code = proto_get(c, edge < resource->n_needs ? resource->needs[edge] : resource->fallback_resource,
+	        resource, &child);
 	if (code != AB_OK)
 		return code;
 	c->protos[self].edges[edge] = child; /* proto_get may have moved the array */
@@ -259,7 +263,8 @@ static enum ab_code visit_step(struct compiler *c)
 	return AB_OK;
 }
 
-static enum ab_code visit(struct compiler *c, const struct ab_names *names, const int **ret_list, size_t *ret_count)
+static enum ab_code visit(
+        struct compiler *c, const struct ab_names *names, const int **ret_list, size_t *ret_count)
 {
 	int *list = ab_arena_alloc(c->arena, names->count * sizeof(*list));
 
@@ -308,67 +313,16 @@ static void part_build(struct compiler *c, struct ab_plan_part *part, const stru
 			part->needs_degraded = true;
 	}
 	part->node = (struct ab_plan_node){
-		.name = proto->name,
-		.resource = proto->resource,
-		.needs = proto->edges,
-		.n_needs = n_needs,
-		.fallback = proto->n_edges > n_needs ? proto->edges[n_needs] : -1,
+	        .name = proto->name,
+	        .resource = proto->resource,
+	        .needs = proto->edges,
+	        .n_needs = n_needs,
+	        .fallback = proto->n_edges > n_needs ? proto->edges[n_needs] : -1,
 	};
 	if (proto->source == AB_SOURCE_DEGRADED)
 		plan->degraded = proto->place;
 	if (proto->source != AB_SOURCE_RESOURCE)
 		ab_bits_set(plan->base_given, (size_t)proto->place);
-}
-
-static struct ab_edges edges_needs(const struct ab_plan_part *part)
-{
-	return (struct ab_edges){part->node.needs, part->node.n_needs};
-}
-
-static struct ab_edges edges_fallback(const struct ab_plan_part *part)
-{
-	return (struct ab_edges){&part->node.fallback, part->node.fallback >= 0};
-}
-
-static struct ab_edges edges_after(const struct ab_plan_part *part)
-{
-	return (struct ab_edges){part->node.after, part->node.n_after};
-}
-
-/* Turn edges round: each node's list (an ab_edges at `offset` of its part) of those that point to it, in order. */
-static bool edges_reverse(struct compiler *c, struct ab_edges (*forward)(const struct ab_plan_part *part), size_t offset)
-{
-	struct ab_plan *plan = c->plan;
-	struct ab_edges edges;
-	size_t total = 0;
-	int *at;
-
-#define BACKWARD(i) ((struct ab_edges *)((char *)&plan->parts[i] + offset))
-	for (size_t i = 0; i < plan->count; i++) {
-		edges = forward(&plan->parts[i]);
-		total += edges.count;
-		for (size_t j = 0; j < edges.count; j++)
-			BACKWARD(edges.list[j])->count++;
-	}
-	at = ab_arena_alloc(c->arena, total * sizeof(*at));
-	if (at == NULL)
-		return false;
-	for (size_t i = 0; i < plan->count; i++) {
-		BACKWARD(i)->list = at;
-		at += BACKWARD(i)->count;
-		BACKWARD(i)->count = 0;
-	}
-	for (size_t i = 0; i < plan->count; i++) {
-		edges = forward(&plan->parts[i]);
-		for (size_t j = 0; j < edges.count; j++) {
-			struct ab_edges *back = BACKWARD(edges.list[j]);
-			int *list = (int *)(uintptr_t)back->list; /* ours, made above */
-
-			list[back->count++] = (int)i;
-		}
-	}
-#undef BACKWARD
-	return true;
 }
 
 /* Allocate everything whose size the number of nodes decides, and move the protos over. */
@@ -385,240 +339,13 @@ static enum ab_code build_parts(struct compiler *c)
 	plan->marks = ab_arena_calloc(c->arena, plan->count, sizeof(*plan->marks));
 	plan->none_degraded = json_object();
 	if (plan->parts == NULL || plan->base_given == NULL || plan->phases == NULL || plan->waits == NULL ||
-		plan->marks == NULL || plan->none_degraded == NULL)
+	        plan->marks == NULL || plan->none_degraded == NULL)
 		return no_memory(c->err);
 	for (size_t i = 0; i < plan->count; i++)
 		part_build(c, &plan->parts[i], &c->protos[c->order[i]]);
 	for (size_t i = 0; i < plan->slots.size; i++)
 		if (plan->slots.entries[i].name != NULL)
 			plan->slots.entries[i].value = c->protos[plan->slots.entries[i].value].place;
-	if (!edges_reverse(c, edges_needs, offsetof(struct ab_plan_part, dependents)) ||
-		!edges_reverse(c, edges_fallback, offsetof(struct ab_plan_part, owners)))
-		return no_memory(c->err);
-	return AB_OK;
-}
-
-/* ---- marking: who is needed by whom ---- */
-
-/* Mark what the marked ones need, directly or not. */
-static void mark_needs(const struct ab_plan *plan, bool fallbacks)
-{
-	for (size_t i = plan->count; i-- > 0;) {
-		const struct ab_plan_node *node = &plan->parts[i].node;
-
-		if (!plan->marks[i])
-			continue;
-		for (size_t j = 0; j < node->n_needs; j++)
-			plan->marks[node->needs[j]] = 1;
-		if (fallbacks && node->fallback >= 0)
-			plan->marks[node->fallback] = 1;
-	}
-}
-
-/* Mark what depends on `on`, directly or not, up to and with the node `last`. */
-static void mark_dependents(const struct ab_plan *plan, int on, int last)
-{
-	memset(plan->marks, 0, plan->count);
-	plan->marks[on] = 1;
-	for (int i = on + 1; i <= last; i++) {
-		const struct ab_plan_node *node = &plan->parts[i].node;
-
-		if (node->fallback >= 0 && plan->marks[node->fallback])
-			plan->marks[i] = 1;
-		for (size_t j = 0; j < node->n_needs && !plan->marks[i]; j++)
-			plan->marks[i] = plan->marks[node->needs[j]];
-	}
-}
-
-static void mark_list(const struct ab_plan *plan, const int *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		plan->marks[list[i]] = 1;
-}
-
-/* ---- writes ---- */
-
-static bool part_writes(const struct ab_plan_part *part)
-{
-	return part->node.resource != NULL && part->node.resource->writes;
-}
-
-static enum ab_code write_refuse(struct compiler *c, const struct ab_plan_part *part, const char *why)
-{
-	ab_error_set(c->err, AB_EINVALID, "resource '%s' writes, so %s", part->node.name, why);
-	if (c->err != NULL)
-		c->err->resource = part->node.name;
-	return AB_EINVALID;
-}
-
-/* Where writes may not be: behind a guard, and where only a fallback leads. Also finds out who is lazy. */
-static enum ab_code check_writes(struct compiler *c)
-{
-	struct ab_plan *plan = c->plan;
-
-	memset(plan->marks, 0, plan->count);
-	mark_list(plan, plan->guards, plan->n_guards);
-	mark_needs(plan, true);
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->marks[i] && part_writes(&plan->parts[i]))
-			return write_refuse(c, &plan->parts[i], "a guard may not need it: writes come last");
-	memset(plan->marks, 0, plan->count);
-	mark_list(plan, plan->guards, plan->n_guards);
-	mark_list(plan, plan->targets, plan->n_targets);
-	mark_needs(plan, false);
-	for (size_t i = 0; i < plan->count; i++) {
-		plan->parts[i].node.lazy = !plan->marks[i];
-		if (!plan->marks[i] && part_writes(&plan->parts[i]))
-			return write_refuse(c, &plan->parts[i], "it may not be reached only through a fallback");
-	}
-	return AB_OK;
-}
-
-/* What a write waits for besides its needs: all that must be resolved and does not come after it. */
-static enum ab_code order_write(struct compiler *c, size_t write)
-{
-	struct ab_plan *plan = c->plan;
-	struct ab_plan_part *part = &plan->parts[write];
-	size_t count = 0;
-	int *after;
-
-	mark_dependents(plan, (int)write, (int)plan->count - 1);
-	for (size_t i = write + 1; i < plan->count; i++) {
-		const struct ab_plan_node *other = &plan->parts[i].node;
-
-		if (part_writes(&plan->parts[i]) && !plan->marks[i]) {
-			ab_error_set(c->err, AB_EINVALID,
-				"resources '%s' and '%s' both write, and neither needs the other: say under `needs` "
-				"which comes first", part->node.name, other->name);
-			if (c->err != NULL)
-				c->err->resource = other->name;
-			return AB_EINVALID;
-		}
-	}
-	mark_list(plan, part->node.needs, part->node.n_needs);
-	after = ab_arena_alloc(c->arena, plan->count * sizeof(*after));
-	if (after == NULL)
-		return no_memory(c->err);
-	for (size_t i = 0; i < plan->count; i++) {
-		if (plan->marks[i] || plan->parts[i].node.lazy || plan->parts[i].source != AB_SOURCE_RESOURCE)
-			continue;
-		after[count++] = (int)i;
-		if (i < 64)
-			part->after_mask |= UINT64_C(1) << i;
-	}
-	part->node.after = after;
-	part->node.n_after = count;
-	return AB_OK;
-}
-
-static enum ab_code order_writes(struct compiler *c)
-{
-	enum ab_code code = check_writes(c);
-
-	for (size_t i = 0; i < c->plan->count && code == AB_OK; i++)
-		if (part_writes(&c->plan->parts[i]))
-			code = order_write(c, i);
-	if (code == AB_OK && !edges_reverse(c, edges_after, offsetof(struct ab_plan_part, before)))
-		code = no_memory(c->err);
-	return code;
-}
-
-/* ---- demand ---- */
-
-static uint64_t list_mask(const int *list, size_t count)
-{
-	uint64_t mask = 0;
-
-	for (size_t i = 0; i < count; i++)
-		mask |= UINT64_C(1) << list[i];
-	return mask;
-}
-
-/* Up to 64 nodes: sets are single words. */
-static void prune_narrow(const struct ab_plan *plan, uint64_t given, uint32_t *phases, uint32_t *waits)
-{
-	uint64_t demand = 0, left;
-
-	for (size_t phase = 0; phase <= plan->n_guards; phase++) {
-		left = phase < plan->n_guards ? UINT64_C(1) << plan->guards[phase]
-					      : list_mask(plan->targets, plan->n_targets);
-		for (left &= ~given & ~demand; left != 0; left &= ~given & ~demand) {
-			int top = 63 - __builtin_clzll(left);
-
-			demand |= UINT64_C(1) << top;
-			phases[top] = (uint32_t)phase;
-			left |= plan->parts[top].needs_mask;
-		}
-	}
-	for (left = demand; left != 0; left &= left - 1) {
-		int low = __builtin_ctzll(left);
-		const struct ab_plan_part *part = &plan->parts[low];
-
-		waits[low] = (uint32_t)__builtin_popcountll(part->needs_mask & ~given) +
-			(uint32_t)__builtin_popcountll(part->after_mask & demand);
-	}
-}
-
-static void prune_phase(const struct ab_plan *plan, const uint64_t *given, uint32_t phase, uint32_t *phases)
-{
-	const int *seeds = phase < plan->n_guards ? &plan->guards[phase] : plan->targets;
-	size_t n_seeds = phase < plan->n_guards ? 1 : plan->n_targets;
-
-	for (size_t i = 0; i < n_seeds; i++)
-		if (!ab_bits_get(given, seeds[i]) && phases[seeds[i]] == AB_NO_PHASE)
-			phases[seeds[i]] = phase;
-	for (size_t i = plan->count; i-- > 0;) {
-		const struct ab_plan_node *node = &plan->parts[i].node;
-
-		for (size_t j = 0; phases[i] == phase && j < node->n_needs; j++)
-			if (!ab_bits_get(given, node->needs[j]) && phases[node->needs[j]] == AB_NO_PHASE)
-				phases[node->needs[j]] = phase;
-	}
-}
-
-static void prune_wide(const struct ab_plan *plan, const uint64_t *given, uint32_t *phases, uint32_t *waits)
-{
-	for (uint32_t phase = 0; phase <= plan->n_guards; phase++)
-		prune_phase(plan, given, phase, phases);
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct ab_plan_node *node = &plan->parts[i].node;
-
-		waits[i] = 0;
-		for (size_t j = 0; j < node->n_needs; j++)
-			waits[i] += !ab_bits_get(given, node->needs[j]);
-		for (size_t j = 0; j < node->n_after; j++)
-			waits[i] += phases[node->after[j]] != AB_NO_PHASE;
-	}
-}
-
-void ab_plan_prune(const struct ab_plan *plan, const uint64_t *given, uint32_t *ret_phases, uint32_t *ret_waits)
-{
-	for (size_t i = 0; i < plan->count; i++)
-		ret_phases[i] = AB_NO_PHASE;
-	if (plan->count <= 64)
-		prune_narrow(plan, plan->count > 0 ? given[0] : 0, ret_phases, ret_waits);
-	else
-		prune_wide(plan, given, ret_phases, ret_waits);
-}
-
-/* What is demanded when no resource is given, and which inputs that takes. */
-static enum ab_code build_base(struct compiler *c)
-{
-	struct ab_plan *plan = c->plan;
-	int *inputs = ab_arena_alloc(c->arena, plan->count * sizeof(*inputs));
-
-	if (inputs == NULL)
-		return no_memory(c->err);
-	ab_plan_prune(plan, plan->base_given, plan->phases, plan->waits);
-	memset(plan->marks, 0, plan->count);
-	mark_list(plan, plan->guards, plan->n_guards);
-	mark_list(plan, plan->targets, plan->n_targets);
-	mark_needs(plan, false);
-	plan->inputs.list = inputs;
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->marks[i] && (plan->parts[i].source == AB_SOURCE_INPUT ||
-					      plan->parts[i].source == AB_SOURCE_RESERVED))
-			inputs[plan->inputs.count++] = (int)i;
 	return AB_OK;
 }
 
@@ -637,9 +364,7 @@ static enum ab_code compile(struct compiler *c)
 	if (code == AB_OK)
 		code = build_parts(c);
 	if (code == AB_OK)
-		code = order_writes(c);
-	if (code == AB_OK)
-		code = build_base(c);
+		code = ab_plan_order(plan, c->err);
 	return code;
 }
 
@@ -691,27 +416,4 @@ size_t ab_plan_size(const struct ab_plan *plan)
 const struct ab_plan_node *ab_plan_node(const struct ab_plan *plan, int slot)
 {
 	return slot >= 0 && (size_t)slot < plan->count ? &plan->parts[slot].node : NULL;
-}
-
-void ab_plan_demand(const struct ab_plan *plan, const bool *given, bool *ret_demanded)
-{
-	memset(ret_demanded, 0, plan->count * sizeof(*ret_demanded));
-	for (size_t i = 0; i < plan->n_guards; i++)
-		ret_demanded[plan->guards[i]] = !given[plan->guards[i]];
-	for (size_t i = 0; i < plan->n_targets; i++)
-		ret_demanded[plan->targets[i]] = !given[plan->targets[i]];
-	for (size_t i = plan->count; i-- > 0;) {
-		const struct ab_plan_node *node = &plan->parts[i].node;
-
-		for (size_t j = 0; ret_demanded[i] && j < node->n_needs; j++)
-			ret_demanded[node->needs[j]] = !given[node->needs[j]];
-	}
-}
-
-bool ab_plan_depends(const struct ab_plan *plan, int slot, int on)
-{
-	if (slot <= on)
-		return false;
-	mark_dependents(plan, on, slot);
-	return plan->marks[slot] != 0;
 }

@@ -335,7 +335,8 @@ static bool run_demand(struct ab_run *run)
 	}
 	if (!run->pruned)
 		return run_check_list(run, plan->inputs.list, plan->inputs.count);
-	if (!run_check_list(run, plan->guards, plan->n_guards) || !run_check_list(run, plan->targets, plan->n_targets))
+	if (!run_check_list(run, plan->guards, plan->n_guards) ||
+	        !run_check_list(run, plan->targets, plan->n_targets))
 		return false;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct ab_plan_node *node = &plan->parts[i].node;
@@ -396,7 +397,7 @@ static void expire_text(const struct ab_run *run, struct ab_error *err)
 			continue;
 		if (++waiting <= SHOWN)
 			ab_error_set(err, AB_ETIMEOUT, "%s%s '%s'", err->text,
-				waiting == 1 ? ", waiting for" : ",", slot->call.resource->name);
+			        waiting == 1 ? ", waiting for" : ",", slot->call.resource->name);
 	}
 	if (waiting > SHOWN)
 		ab_error_set(err, AB_ETIMEOUT, "%s and %zu more", err->text, waiting - SHOWN);
@@ -444,7 +445,8 @@ void ab_run_expire(struct ab_run *run, const struct ab_resource *resource)
 
 /* ---- what has become of it ---- */
 
-/* Mark what node `index` (-1: all that was demanded) rests on: its needs, and fallback resources that stood in. */
+/* Mark what node `index` (-1: all that was demanded) rests on: its needs, and fallback resources that stood
+ * in. */
 static void run_mark_used(const struct ab_run *run, int index)
 {
 	size_t count = index >= 0 ? (size_t)index + 1 : run->plan->count;
@@ -463,8 +465,8 @@ static void run_mark_used(const struct ab_run *run, int index)
 	}
 }
 
-static void run_each_used(const struct ab_run *run, int index, void (*fn)(void *arg, const char *name, const char *reason),
-	void *arg)
+static void run_each_used(const struct ab_run *run, int index,
+        void (*fn)(void *arg, const char *name, const char *reason), void *arg)
 {
 	size_t count = index >= 0 ? (size_t)index : run->plan->count;
 
@@ -478,7 +480,8 @@ static void run_each_used(const struct ab_run *run, int index, void (*fn)(void *
 			fn(arg, run->plan->parts[i].node.name, run->slots[i].reason);
 }
 
-void ab_run_each_degraded(const struct ab_run *run, void (*fn)(void *arg, const char *name, const char *reason), void *arg)
+void ab_run_each_degraded(
+        const struct ab_run *run, void (*fn)(void *arg, const char *name, const char *reason), void *arg)
 {
 	run_each_used(run, -1, fn, arg);
 }

@@ -100,10 +100,11 @@ void ab_slot_backup_failed(struct ab_run *run, struct ab_slot *slot, const struc
 	struct ab_error err;
 
 	if (why->resource == NULL || strcmp(why->resource, backup) == 0)
-		ab_error_set(&err, first->code, "%s; fallback resource '%s': %s", first->text, backup, why->text);
+		ab_error_set(
+		        &err, first->code, "%s; fallback resource '%s': %s", first->text, backup, why->text);
 	else
-		ab_error_set(&err, first->code, "%s; fallback resource '%s': resource '%s': %s", first->text, backup,
-			why->resource, why->text);
+		ab_error_set(&err, first->code, "%s; fallback resource '%s': resource '%s': %s", first->text,
+		        backup, why->resource, why->text);
 	err.status = first->status;
 	err.resource = slot_name(run, slot);
 	slot_optional(run, slot, &err);
@@ -155,7 +156,8 @@ static void slot_wake(struct ab_run *run, int index)
 		slot_refuse(run, slot, "it writes, which a fallback may not begin");
 }
 
-/* Ask for a fallback resource and for what it needs. A node is woken when it is put on the stack, so only once. */
+/* Ask for a fallback resource and for what it needs. A node is woken when it is put on the stack, so only
+ * once. */
 static void run_activate(struct ab_run *run, int index)
 {
 	int *stack = ab_arena_alloc(run->arena, run->plan->count * sizeof(*stack));
@@ -205,15 +207,16 @@ static void slot_fall_back(struct ab_run *run, struct ab_slot *slot, const struc
 		run_activate(run, index);
 }
 
-/* The error handlers of the resource's dispatcher, then of those that include it. True: one gave a value, or the run
- * is over. */
+/* The error handlers of the resource's dispatcher, then of those that include it. True: one gave a value, or
+ * the run is over. */
 static bool slot_ask_hooks(struct ab_run *run, struct ab_slot *slot, struct ab_error *err)
 {
 	const struct ab_plan_part *part = slot_part(run, slot);
 
 	for (size_t i = 0; i < part->n_hooks; i++) {
 		json_t *value = NULL;
-		enum ab_verdict verdict = part->hooks[i].fn(part->hooks[i].arg, part->node.resource, err, &value);
+		enum ab_verdict verdict =
+		        part->hooks[i].fn(part->hooks[i].arg, part->node.resource, err, &value);
 
 		if (run->finished || verdict != AB_GIVE || value == NULL) {
 			json_decref(value);
@@ -258,7 +261,8 @@ void ab_slot_fail(struct ab_run *run, struct ab_slot *slot, const struct ab_erro
 
 static void slot_count_down(struct ab_run *run, int index)
 {
-	if (run->slots[index].state == WAITING && --run->waits[index] == 0 && run->phases[index] <= run->phase)
+	if (run->slots[index].state == WAITING && --run->waits[index] == 0 &&
+	        run->phases[index] <= run->phase)
 		ab_run_make_ready(run, index);
 }
 
@@ -369,11 +373,11 @@ void ab_slot_start(struct ab_run *run, int index)
 	if (!call_fill(run, index, values))
 		return;
 	slot->call = (struct ab_call){
-		.run = run,
-		.resource = part->node.resource,
-		.arena = run->arena,
-		.context = run->context,
-		.needs = values,
+	        .run = run,
+	        .resource = part->node.resource,
+	        .arena = run->arena,
+	        .context = run->context,
+	        .needs = values,
 	};
 	slot->state = RUNNING;
 	slot->in_flight = true;

@@ -27,7 +27,8 @@ static size_t edit_distance(const char *a, const char *b)
 				least = last[j] + 1;
 			if (row[j - 1] + 1 < least)
 				least = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < least)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			        before[j - 2] + 1 < least)
 				least = before[j - 2] + 1;
 			row[j] = least;
 		}
@@ -60,8 +61,8 @@ static void suggest_one(struct suggestion *s, const char *candidate)
 		s->more++;
 		return;
 	}
-	s->len += (size_t)snprintf(s->list + s->len, sizeof(s->list) - s->len, "%s%s", s->len > 0 ? ", " : "",
-		candidate);
+	s->len += (size_t)snprintf(
+	        s->list + s->len, sizeof(s->list) - s->len, "%s%s", s->len > 0 ? ", " : "", candidate);
 	s->listed++;
 }
 
@@ -70,7 +71,8 @@ static void suggest_resource(const struct ab_resource *resource, void *arg)
 	suggest_one(arg, resource->name);
 }
 
-static void suggest_names(struct suggestion *s, const struct ab_names *names, const struct ab_dispatcher *dispatcher)
+static void suggest_names(
+        struct suggestion *s, const struct ab_names *names, const struct ab_dispatcher *dispatcher)
 {
 	for (size_t i = 0; i < names->count; i++)
 		if (ab_dispatcher_find(dispatcher, names->list[i]) == NULL)

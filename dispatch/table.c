@@ -20,7 +20,7 @@ static struct ab_table_entry *table_slot(const struct ab_table *table, const cha
 	size_t at = hash & (table->size - 1);
 
 	while (table->entries[at].name != NULL &&
-		(table->entries[at].hash != hash || strcmp(table->entries[at].name, name) != 0))
+	        (table->entries[at].hash != hash || strcmp(table->entries[at].name, name) != 0))
 		at = (at + 1) & (table->size - 1);
 	return &table->entries[at];
 }
