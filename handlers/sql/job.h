@@ -1,0 +1,75 @@
+/* handlers/sql/job.h: one statement on its way: from the worker's loop to a database thread and back.
+ *
+ * One notion of parameter, result and end for every engine. The loop makes a job in the call's arena and
+ * holds the arena until the job is back, so a job may outlive its call: a call that is cancelled or out of
+ * time completes at once, and its job only finds its way home. The database thread touches nothing of the
+ * call but the parameters. */
+#ifndef AB_SQL_JOB_H
+#define AB_SQL_JOB_H
+
+#include "../kind.h"
+
+#include <stdatomic.h>
+
+/* What a resource makes of the rows. ROW and VALUE take the first row, however many there are. */
+enum ab_sql_returns { AB_SQL_ROWS, AB_SQL_ROW, AB_SQL_VALUE, AB_SQL_COUNT };
+
+enum ab_sql_type { AB_SQL_NULL, AB_SQL_INTEGER, AB_SQL_REAL, AB_SQL_TEXT };
+
+struct ab_sql_param {
+	enum ab_sql_type type;
+	union {
+		int64_t integer;
+		double real;
+		struct {
+			const char *data; /* UTF-8, no NUL inside; lives as long as the job's arena */
+			size_t len;
+		} text;
+	} u;
+};
+
+/* Who may still decide about a job. Every move is one compare-and-swap, so loop and thread never both win.
+ *
+ *   QUEUED --thread--> RUNNING --thread, before a commit--> COMMITTING
+ *      `-------loop------`------> STOPPED
+ *
+ * A stopped job does no more work and leaves nothing behind. One that commits can't be stopped: its call
+ * waits for what the commit says, so that no write is reported as failed and is done all the same. */
+enum ab_sql_state { AB_SQL_QUEUED, AB_SQL_RUNNING, AB_SQL_COMMITTING, AB_SQL_STOPPED };
+
+struct ab_sqlite_statement;
+
+struct ab_sql_job {
+	struct ab_sql_job *next; /* in a queue, then in the list of those that are done */
+	_Atomic(enum ab_sql_state) state;
+	struct ab_sql *sql; /* where it goes back to */
+	struct ab_sqlite_statement *statement;
+	enum ab_sql_returns returns;
+	uint64_t timeout_ms;
+	const struct ab_sql_param *params;
+	size_t n_params;
+
+	/* Set by the database thread: the value, or NULL with the error. */
+	json_t *value;
+	struct ab_error err;
+
+	/* The loop's own. */
+	struct ab_call *call; /* NULL once it has completed */
+	struct ab_arena *arena;
+	struct ab_deadline deadline;
+};
+
+static inline bool ab_sql_job_move(struct ab_sql_job *job, enum ab_sql_state from, enum ab_sql_state to)
+{
+	return atomic_compare_exchange_strong(&job->state, &from, to);
+}
+
+static inline bool ab_sql_job_stopped(struct ab_sql_job *job)
+{
+	return atomic_load_explicit(&job->state, memory_order_relaxed) == AB_SQL_STOPPED;
+}
+
+/* Hand a job back to its loop; the database thread's last touch of it. Any thread. */
+void ab_sql_job_done(struct ab_sql_job *job);
+
+#endif

@@ -1,0 +1,310 @@
+/* handlers/sql/statement.c: the kind `sql`, from the app file to a checked statement.
+ *
+ * Each placeholder becomes a `?` followed by blanks, as long as the placeholder was: what SQLite says of an
+ * offset holds for the text as the user wrote it. */
+#include "statement.h"
+
+#include "lexer.h"
+
+#include <string.h>
+
+enum { LABEL_BYTES = 200 };
+
+/* Where the scanner's findings go. */
+struct scanning {
+	struct ab_compile *compile;
+	const struct ab_sql_text *text;
+};
+
+static void scanning_on_mistake(void *arg, size_t offset, bool hint, const char *message)
+{
+	struct scanning *scanning = arg;
+	struct ab_pos pos = ab_sql_text_pos(scanning->text, offset);
+
+	if (hint)
+		ab_hint(scanning->compile->diags, pos, "%s", message);
+	else
+		ab_diag(scanning->compile->diags, pos, "%s", message);
+}
+
+/* Statements that are none of a resource's business, for a clearer message than the database's. */
+static const char *refused_word(const char *word, size_t len)
+{
+	static const char *const transactions[] = {
+	        "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "START", "ABORT"};
+	static const char *const files[] = {"ATTACH", "DETACH", "VACUUM"};
+
+	for (size_t i = 0; i < AB_COUNT(transactions); i++)
+		if (strlen(transactions[i]) == len && strncasecmp(word, transactions[i], len) == 0)
+			return "each write is a transaction of its own; expected a statement that reads or writes rows";
+	for (size_t i = 0; i < AB_COUNT(files); i++)
+		if (strlen(files[i]) == len && strncasecmp(word, files[i], len) == 0)
+			return "not allowed in an app; expected a statement that reads or writes rows";
+	return NULL;
+}
+
+/* ---- the keys beside the statement ---- */
+
+static bool compile_returns(struct ab_compile *compile, enum ab_sql_returns *ret_returns)
+{
+	static const char *const names[] = {"rows", "row", "value", "count"};
+	const struct ab_conf *conf = ab_conf_get(compile->map, "returns");
+	const char *name;
+	char meant[32];
+
+	*ret_returns = AB_SQL_ROWS;
+	if (conf == NULL)
+		return true;
+	name = ab_conf_string(conf, "`returns`", compile->diags);
+	if (name == NULL)
+		return false;
+	for (size_t i = 0; i < AB_COUNT(names); i++)
+		if (strcmp(name, names[i]) == 0) {
+			*ret_returns = (enum ab_sql_returns)i;
+			return true;
+		}
+	ab_diag(compile->diags, conf->pos, "`returns: %.60s`; expected rows, row, value or count%s", name,
+	        ab_did_you_mean(name, names, AB_COUNT(names), meant, sizeof(meant)));
+	return false;
+}
+
+static struct ab_database *compile_database(struct ab_compile *compile)
+{
+	const struct ab_conf *conf = ab_conf_get(compile->map, "database");
+	size_t mistakes = ab_diags_mistakes(compile->diags);
+	struct ab_database *database;
+	const char *name = NULL;
+
+	if (conf != NULL && (name = ab_conf_string(conf, "`database`", compile->diags)) == NULL)
+		return NULL;
+	database = compile->database(compile, name);
+	if (database == NULL && ab_diags_mistakes(compile->diags) == mistakes)
+		ab_diag(compile->diags, compile->value->pos,
+		        "there is no database to ask; expected one under `databases`");
+	return database;
+}
+
+/* ---- the statement ---- */
+
+static bool compile_text(struct ab_compile *compile, struct ab_sql_text *text)
+{
+	static const char *const keys[] = {"file", NULL};
+	const struct ab_conf *value = compile->value, *file;
+
+	*text = (struct ab_sql_text){0};
+	if (value->type != AB_CONF_MAP) {
+		if (value->secret) {
+			ab_diag(compile->diags, value->pos,
+			        "${...} in a statement: a value never becomes syntax; expected a placeholder such as :name");
+			return false;
+		}
+		return ab_sql_text_inline(text, value, "`sql`", compile->diags);
+	}
+	if (!ab_conf_only(value, "`sql`", keys, compile->diags))
+		return false;
+	file = ab_conf_get(value, "file");
+	if (file == NULL) {
+		ab_diag(compile->diags, value->pos,
+		        "`sql` without a statement; expected a string or {file: x.sql}");
+		return false;
+	}
+	return ab_sql_text_read(text, file, compile->dir, "`file`", compile->diags);
+}
+
+/* The needs behind the placeholders, in order. False after mistakes; then none are left. */
+static bool compile_params(struct ab_compile *compile, const struct ab_sql_text *text,
+        const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct ab_sql_placeholder *placeholder = &scan->placeholders[i];
+
+		if (ab_scope_ref(compile->scope, text->text + placeholder->start + 1, placeholder->len - 1,
+		            AB_RAW_NONE, ab_sql_text_pos(text, placeholder->start),
+		            &statement->params[statement->n_params]))
+			statement->n_params++;
+		else
+			ok = false;
+	}
+	return ok;
+}
+
+/* The statement without its placeholders' names; malloc'ed. */
+static char *positional(const struct ab_sql_text *text, const struct ab_sql_scan *scan)
+{
+	char *sql = strndup(text->text + scan->start, scan->end - scan->start);
+
+	for (size_t i = 0; sql != NULL && i < scan->count; i++) {
+		char *at = sql + scan->placeholders[i].start - scan->start;
+
+		memset(at, ' ', scan->placeholders[i].len);
+		*at = '?';
+	}
+	return sql;
+}
+
+/* What the database says of a statement, and what may be behind it: YAML's comments begin with ` #`. */
+static void refuse(
+        struct ab_compile *compile, const struct ab_sql_text *text, size_t offset, const char *what)
+{
+	char line[400] = "";
+
+	if (text->owned == NULL && ab_conf_cut(compile->value))
+		ab_conf_quote_line(compile->value, line, sizeof(line));
+	ab_diag(compile->diags, ab_sql_text_pos(text, offset), "%s%s%s", what,
+	        line[0] != '\0' ? "; ' #' begins a comment here, with quotes it does not: " : "", line);
+}
+
+static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *text,
+        const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
+{
+	bool named = statement->returns == AB_SQL_ROWS || statement->returns == AB_SQL_ROW;
+	char *sql = positional(text, scan);
+	struct ab_error err;
+	size_t offset = 0;
+
+	if (sql == NULL) {
+		ab_diag(compile->diags, compile->value->pos, "out of memory");
+		return false;
+	}
+	statement->sqlite = ab_sqlite_prepare(
+	        statement->database->sqlite, sql, scan->end - scan->start, scan->count, named, &offset, &err);
+	free(sql);
+	if (statement->sqlite == NULL) {
+		refuse(compile, text, scan->start + offset, err.text);
+		return false;
+	}
+	if (ab_sqlite_selects(statement->sqlite) || statement->returns == AB_SQL_COUNT ||
+	        ab_conf_get(compile->map, "returns") == NULL)
+		return true;
+	ab_diag(compile->diags, ab_conf_get(compile->map, "returns")->pos,
+	        "this statement gives no rows; expected RETURNING in it, or `returns: count`");
+	return false;
+}
+
+/* One line, blanks run together, cut where it gets long. */
+static char *label_of(const struct ab_sql_text *text, const struct ab_sql_scan *scan)
+{
+	char label[LABEL_BYTES];
+	size_t len = 0;
+	bool blank = false;
+
+	for (size_t i = scan->start; i < scan->end && len < sizeof(label) - 2; i++) {
+		char c = text->text[i];
+
+		if (c == ' ' || (c >= '\t' && c <= '\r')) {
+			blank = true;
+			continue;
+		}
+		if (blank)
+			label[len++] = ' ';
+		blank = false;
+		label[len++] = c;
+	}
+	while (len > 0 && len >= sizeof(label) - 2 && (label[len - 1] & 0xc0) == 0x80)
+		len--;
+	return strndup(label, len);
+}
+
+static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text *text,
+        const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
+{
+	const char *refused = refused_word(text->text + scan->start, scan->word_len);
+
+	if (refused != NULL) {
+		ab_diag(compile->diags, ab_sql_text_pos(text, scan->start), "%.*s: %s", (int)scan->word_len,
+		        text->text + scan->start, refused);
+		return false;
+	}
+	if (scan->end == 0) {
+		ab_diag(compile->diags, ab_sql_text_pos(text, 0), "`sql` without a statement");
+		return false;
+	}
+	statement->database = compile_database(compile);
+	if (statement->database == NULL || !compile_params(compile, text, scan, statement) ||
+	        !compile_check(compile, text, scan, statement))
+		return false;
+	statement->timeout_ms =
+	        compile->timeout_ms != 0 ? compile->timeout_ms : statement->database->timeout_ms;
+	statement->timeouts = ab_deadlines_queue(compile->env->deadlines, statement->timeout_ms);
+	statement->label = label_of(text, scan);
+	statement->sql = compile->env->sql;
+	if (statement->timeouts != NULL && statement->label != NULL)
+		return true;
+	ab_diag(compile->diags, compile->value->pos, "out of memory");
+	return false;
+}
+
+/* The statement in `text`, or NULL after mistakes. */
+static struct ab_sql_statement *compile_statement(struct ab_compile *compile, const struct ab_sql_text *text)
+{
+	struct scanning scanning = {.compile = compile, .text = text};
+	size_t mistakes = ab_diags_mistakes(compile->diags);
+	struct ab_sql_statement *statement = NULL;
+	enum ab_sql_returns returns;
+	struct ab_sql_scan scan;
+	enum ab_code code;
+
+	code = ab_sql_scan(AB_SQL_SQLITE, text->text, text->len, scanning_on_mistake, &scanning, &scan);
+	compile_returns(compile, &returns);
+	if (code == AB_OK)
+		statement = calloc(1, sizeof(*statement) + scan.count * sizeof(statement->params[0]));
+	if (statement == NULL)
+		ab_diag(compile->diags, compile->value->pos, "out of memory");
+	else
+		statement->returns = returns;
+	if (ab_diags_mistakes(compile->diags) != mistakes ||
+	        !compile_scanned(compile, text, &scan, statement)) {
+		ab_sql_statement_free(statement);
+		statement = NULL;
+	}
+	ab_sql_scan_fini(&scan);
+	return statement;
+}
+
+bool ab_sql_statement_compile(struct ab_compile *compile)
+{
+	struct ab_sql_statement *statement;
+	struct ab_sql_text text;
+
+	if (!compile_text(compile, &text))
+		return false;
+	statement = compile_statement(compile, &text);
+	ab_sql_text_fini(&text);
+	if (statement == NULL)
+		return false;
+	compile->resource->config = statement;
+	compile->writes |= ab_sqlite_writes(statement->sqlite);
+	compile->timeout_ms = statement->timeout_ms;
+	compile->resource->writes = compile->writes;
+	compile->resource->timeout_ms = compile->timeout_ms;
+	return true;
+}
+
+void ab_sql_statement_free(void *config)
+{
+	struct ab_sql_statement *statement = config;
+
+	if (statement == NULL)
+		return;
+	for (size_t i = 0; i < statement->n_params; i++)
+		ab_ref_fini(&statement->params[i]);
+	free(statement->label);
+	free(statement);
+}
+
+void ab_sql_statement_describe(const void *config, char *buf, size_t size)
+{
+	const struct ab_sql_statement *statement = config;
+
+	snprintf(buf, size, "%s: %s", statement->database->name, statement->label);
+}
+
+const struct ab_kind ab_kind_sql = {
+        .name = "sql",
+        .keys = (const char *const[]){"returns", "database", NULL},
+        .handler = &ab_sql_handler,
+        .compile = ab_sql_statement_compile,
+        .describe = ab_sql_statement_describe,
+};
