@@ -45,12 +45,12 @@ static void body_fini(struct mustache_body *body)
 
 /* Take `text` as a new body. Returns its index, or -1 without memory. */
 static int body_add(struct mustache_compiler *c, const char *name, size_t name_len, char *text, size_t len,
-        struct ab_pos start, unsigned margin)
+        struct ab_pos start, const struct ab_conf *conf)
 {
 	struct ab_mustache *t = c->out;
 	struct mustache_body *bodies =
 	        ab_mustache_grow(c, t->bodies, t->n_bodies, &t->bodies_size, sizeof(*bodies));
-	struct mustache_body body = {.text = text, .len = len, .start = start, .margin = margin};
+	struct mustache_body body = {.text = text, .len = len, .start = start, .conf = conf};
 
 	if (bodies != NULL) {
 		t->bodies = bodies;
@@ -93,7 +93,7 @@ static int body_load(struct mustache_compiler *c, const char *name, struct ab_po
 		        MUSTACHE_BODIES, MAX_TEXT);
 		return -1;
 	}
-	return body_add(c, name, strlen(name), text, len, (struct ab_pos){file, 1, 1}, 0);
+	return body_add(c, name, strlen(name), text, len, (struct ab_pos){file, 1, 1}, NULL);
 }
 
 int ab_mustache_body(struct mustache_compiler *c, struct mustache_slice name, struct ab_pos pos)
@@ -350,8 +350,9 @@ static void compile_body(struct mustache_compiler *c, size_t index)
 	c->failed |= before;
 }
 
-struct ab_mustache *ab_mustache_compile(const char *text, size_t len, struct ab_pos start, unsigned margin,
-        enum ab_escape escape, const struct ab_mustache_loader *loader, struct ab_diags *diags)
+struct ab_mustache *ab_mustache_compile(const char *text, size_t len, struct ab_pos start,
+        const struct ab_conf *conf, enum ab_escape escape, const struct ab_mustache_loader *loader,
+        struct ab_diags *diags)
 {
 	struct mustache_compiler c = {.loader = loader, .diags = diags};
 	struct ab_mustache *out = calloc(1, sizeof(*out));
@@ -370,7 +371,7 @@ struct ab_mustache *ab_mustache_compile(const char *text, size_t len, struct ab_
 	out->escape = escape;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (body_add(&c, NULL, 0, copy, len, start, margin) >= 0) {
+	if (body_add(&c, NULL, 0, copy, len, start, conf) >= 0) {
 		for (size_t i = 0; i < out->n_bodies && !c.no_memory; i++) /* grows meanwhile */
 			compile_body(&c, i);
 	}

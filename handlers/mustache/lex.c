@@ -9,8 +9,9 @@ struct lexer {
 	struct mustache_compiler *c;
 	const char *at, *end;
 	struct mustache_slice open, close; /* delimiters */
-	struct ab_pos pos;                 /* of `at` */
-	unsigned margin;
+	struct ab_pos pos;                 /* of `at`; in an app file's string, of the latest tag */
+	const struct ab_conf *conf;
+	const char *text;
 };
 
 static const char blanks[] = " \t\r\n\v\f";
@@ -22,10 +23,12 @@ static bool is_blank(char c)
 
 static void lexer_advance(struct lexer *lx, const char *to)
 {
+	if (lx->conf != NULL)
+		lx->at = to;
 	for (; lx->at < to; lx->at++) {
 		if (*lx->at == '\n') {
 			lx->pos.line++;
-			lx->pos.column = 1 + lx->margin;
+			lx->pos.column = 1;
 		} else if (((unsigned char)*lx->at & 0xc0) != 0x80) {
 			lx->pos.column++;
 		}
@@ -177,6 +180,8 @@ static bool lexer_tag(struct lexer *lx)
 	bool dynamic = false;
 	char sigil;
 
+	if (lx->conf != NULL)
+		lx->pos = ab_conf_at(lx->conf, (size_t)(lx->at - lx->text));
 	while (from < lx->end && is_blank(*from))
 		from++;
 	sigil = '\0';
@@ -255,7 +260,8 @@ void ab_mustache_lex(struct mustache_compiler *c, const struct mustache_body *bo
 	        .open = {"{{", 2},
 	        .close = {"}}", 2},
 	        .pos = body->start,
-	        .margin = body->margin,
+	        .conf = body->conf,
+	        .text = body->text,
 	};
 
 	c->tokens.count = 0;

@@ -28,17 +28,18 @@ struct ab_mustache_loader {
 struct ab_mustache_name {
 	const char *text;  /* as written, first segment only; not NUL-terminated */
 	size_t len;
-	struct ab_pos pos; /* where it is first needed, else first mentioned; pos.file lives as long as the template */
+	struct ab_pos pos; /* where it is first needed, else first mentioned; pos.file as long as the template or `conf` */
 	bool needed;       /* outside sections, head of an outermost section, or inverted: a need by itself */
 	bool raw;          /* used with {{{x}}} or {{&x}} somewhere, or head of a section with such a tag inside */
 	struct ab_pos raw_pos;
 };
 
-/* `start`: where the text begins, for messages (file, line, column). `margin`: columns by which its further lines are
- * indented there (a YAML block), else 0. The text is copied. `loader` NULL: partials are a mistake. NULL after
- * reporting every mistake. */
-struct ab_mustache *ab_mustache_compile(const char *text, size_t len, struct ab_pos start, unsigned margin,
-	enum ab_escape escape, const struct ab_mustache_loader *loader, struct ab_diags *diags);
+/* `start`: where the text begins, for messages (file, line, column); `conf`: the string of the app file it is, or NULL
+ * when it is a file of its own. The text is copied. `loader` NULL: partials are a mistake. NULL after reporting every
+ * mistake. */
+struct ab_mustache *ab_mustache_compile(const char *text, size_t len, struct ab_pos start,
+	const struct ab_conf *conf, enum ab_escape escape, const struct ab_mustache_loader *loader,
+	struct ab_diags *diags);
 void ab_mustache_destroy(struct ab_mustache *template);
 
 /* First segments the template (with its static and declared dynamic partials) may look up at the root, each once. */

@@ -114,7 +114,7 @@ struct mustache_body {
 	char *text;
 	size_t len;
 	struct ab_pos start;
-	unsigned margin;
+	const struct ab_conf *conf; /* the app file's string it is; only while it is compiled */
 	uint32_t pc, end;
 	bool seen[2];
 	bool raw; /* has {{{x}}}, itself or through what it includes */

@@ -59,7 +59,7 @@ static char *render(json_t *test)
 	json_object_foreach(partials, key, unused) if (n_dynamic + 1 < AB_COUNT(dynamic))
 	        dynamic[n_dynamic++] = key;
 	dynamic[n_dynamic] = NULL;
-	template = ab_mustache_compile(json_string_value(source), json_string_length(source), start, 0,
+	template = ab_mustache_compile(json_string_value(source), json_string_length(source), start, NULL,
 	        AB_ESCAPE_HTML, &loader, diags);
 	ab_diags_each(diags, print_mistake, NULL);
 	ab_diags_destroy(diags);
