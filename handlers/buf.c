@@ -35,6 +35,8 @@ char *ab_buf_reserve(struct ab_buf *buf, size_t more)
 		return buf->data + buf->len;
 	while (size - buf->len <= more)
 		size *= 2;
+	if (size > buf->max && buf->max < SIZE_MAX) /* ab_buf_add looks at the size alone */
+		size = buf->max + 1;
 	data = realloc(buf->data, size);
 	if (data == NULL)
 		return buf_fail(buf, false);
