@@ -9,18 +9,24 @@
 struct ab_uri_template;
 
 enum {
-	AB_URI_STRICT = 1, /* a path or {x} value that is missing, null or empty fails (APPFILE.md,
-	                    * placeholders); off: RFC 6570 as written (kind `url`) */
+	/* For fetches and redirects (APPFILE.md, placeholders). In the path whatever is missing, null or
+	 * empty fails, and so does a list or object in {x}; in the query {x} fails when missing or null, {?x}
+	 * and {&x} leave it out. Off: RFC 6570 as written (kind `url`). */
+	AB_URI_STRICT = 1,
 };
 
-/* `raw`: the list of names that {+x} and {#x} may use without the per-route check, or NULL. NULL after
- * reporting mistakes ({{x}}, :x, bad operators) with position. */
+/* `text` is the template: all of `string`, or a part of it, so that mistakes have positions and what ${...}
+ * put there stays literal; both outlive the result. `raw`: the list of names that {+x} and {#x} may use
+ * without the per-route check, or NULL. NULL after reporting mistakes ({{x}}, :x, bad operators; with
+ * AB_URI_STRICT also a dot segment in the template itself, and a '?' or '&' that can't be right). */
 struct ab_uri_template *ab_uri_template_compile(struct ab_scope *scope, const struct ab_conf *string,
         const char *text, size_t len, const struct ab_conf *raw, unsigned flags);
 void ab_uri_template_destroy(struct ab_uri_template *uri);
 
-/* Append the expansion. With AB_URI_STRICT the expanded path is refused when, after decoding, it has a dot
- * segment that the template's own literal text did not. Errors: AB_EINVALID, AB_ENOMEM. */
+/* Append the expansion. With AB_URI_STRICT the expanded path is refused when, after decoding, it has a
+ * segment "." or
+ * "..". Errors: AB_EINVALID (the text names the placeholder, never the value), AB_ENOMEM; what was appended
+ * is then of no use. */
 AB_NODISCARD enum ab_code ab_uri_template_fill(const struct ab_uri_template *uri, const struct ab_call *call,
         struct ab_buf *buf, struct ab_error *err);
 
