@@ -121,7 +121,10 @@ static void *thread_main(void *arg)
 {
 	struct thread *thread = arg;
 	struct ab_sql_job *job;
+	struct ab_error err;
 
+	/* Ahead of the first job; what fails now is tried again, and reported, with each job. */
+	(void)!ab_sqlite_ready(&thread->conn, &err);
 	while ((job = queue_pop(thread->queue)) != NULL) {
 		if (ab_sql_job_move(job, AB_SQL_QUEUED, AB_SQL_RUNNING))
 			ab_sqlite_run(&thread->conn, job);
@@ -161,13 +164,35 @@ static bool threads_start(struct ab_sqlite *sqlite, const struct ab_sqlite_optio
 
 /* ---- statements ---- */
 
-static enum ab_code statement_refuse(
-        struct ab_sqlite *sqlite, int rc, size_t *ret_offset, struct ab_error *err)
+/* Where in `text` the name stands that SQLite's message ends with ("no such table: x"), or 0. */
+static size_t named_offset(const char *text, const char *message)
+{
+	const char *name = strrchr(message, ':'), *at = text;
+	size_t len;
+
+	if (name == NULL || strncmp(message, "no such ", 8) != 0)
+		return 0;
+	name += strspn(name, ": ");
+	if (strrchr(name, '.') != NULL)
+		name = strrchr(name, '.') + 1;
+	len = strlen(name);
+	while (len > 0 && (at = strcasestr(at, name)) != NULL) {
+		bool begins = at == text || !ab_is_name((char[]){'_', at[-1]}, 2);
+
+		if (begins && !ab_is_name((char[]){'_', at[len]}, 2))
+			return (size_t)(at - text);
+		at++;
+	}
+	return 0;
+}
+
+static void statement_refuse(
+        struct ab_sqlite *sqlite, const char *text, int rc, size_t *ret_offset, struct ab_error *err)
 {
 	int offset = sqlite3_error_offset(sqlite->checker.db);
 
-	*ret_offset = offset > 0 ? (size_t)offset : 0;
-	return ab_sqlite_conn_error(&sqlite->checker, rc, err);
+	*ret_offset = offset >= 0 ? (size_t)offset : named_offset(text, sqlite3_errmsg(sqlite->checker.db));
+	ab_sqlite_conn_error(&sqlite->checker, rc, err);
 }
 
 static enum ab_code statement_check_columns(sqlite3_stmt *stmt, struct ab_error *err)
@@ -226,7 +251,7 @@ static struct ab_sqlite_statement *statement_check(struct ab_sqlite *sqlite, con
 	sqlite->checker.refused = NULL;
 	rc = sqlite3_prepare_v2(sqlite->checker.db, text, (int)len, &stmt, NULL);
 	if (rc != SQLITE_OK) {
-		statement_refuse(sqlite, rc, ret_offset, err);
+		statement_refuse(sqlite, text, rc, ret_offset, err);
 		return NULL;
 	}
 	*ret_offset = 0;

@@ -79,6 +79,9 @@ json_t *ab_sqlite_row(const struct ab_sqlite_prepared *prepared, size_t *bytes, 
 json_t *ab_sqlite_value(
         const struct ab_sqlite_prepared *prepared, int column, size_t *bytes, struct ab_error *err);
 
+/* Open a reader's or the writer's connection unless it is. False with err filled. */
+AB_NODISCARD bool ab_sqlite_ready(struct ab_sqlite_conn *conn, struct ab_error *err);
+
 /* Run a job: its value and error are set, nothing is left open. Opens the connection when it is not. */
 void ab_sqlite_run(struct ab_sqlite_conn *conn, struct ab_sql_job *job);
 

@@ -210,9 +210,11 @@ static bool is_lasting(int rc)
 	}
 }
 
-static int conn_flags(const struct ab_sqlite_conn *conn)
+bool ab_sqlite_ready(struct ab_sqlite_conn *conn, struct ab_error *err)
 {
-	return conn->role == AB_SQLITE_WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+	int flags = conn->role == AB_SQLITE_WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+
+	return AB_LIKELY(conn->db != NULL) || ab_sqlite_conn_open(conn, flags, false, err) == AB_OK;
 }
 
 void ab_sqlite_run(struct ab_sqlite_conn *conn, struct ab_sql_job *job)
@@ -225,7 +227,7 @@ void ab_sqlite_run(struct ab_sqlite_conn *conn, struct ab_sql_job *job)
 	job->value = NULL;
 	conn->job = job;
 	conn->failed = SQLITE_OK;
-	if (conn->db == NULL && ab_sqlite_conn_open(conn, conn_flags(conn), false, err) != AB_OK)
+	if (!ab_sqlite_ready(conn, err))
 		goto end;
 	prepared = run_prepared(conn, job->statement, err);
 	if (prepared == NULL)
