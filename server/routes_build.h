@@ -4,7 +4,8 @@
  *   routes_accept.c  accept:
  *   routes_answer.c  answer, needs, guard -> plans, one for each media type, and the checks on them
  *   routes_errors.c  errors:
- *   routes_parts.c   headers, cookies, redirect: small resources of the route's own */
+ *   routes_parts.c   headers, cookies, redirect: small resources of the route's own
+ *   routes_cookies.c ... the cookies */
 #ifndef AB_ROUTES_BUILD_H
 #define AB_ROUTES_BUILD_H
 
@@ -72,5 +73,14 @@ extern const char *const ab_part_names[AB_PARTS]; /* ":headers", ... */
 
 bool ab_parts_compile(struct ab_parts *parts, struct ab_build *build, const struct ab_reply_spec *spec);
 void ab_parts_fini(struct ab_parts *parts);
+bool ab_parts_cookies(struct ab_build *build, struct ab_parts *parts, const struct ab_conf *conf);
+
+/* Add what was compiled as a resource of the route's own; takes `config`, also when it fails. */
+bool ab_parts_add(struct ab_build *build, struct ab_parts *parts, int part, const struct ab_handler *handler,
+	void *config);
+bool ab_parts_want_map(struct ab_build *build, const struct ab_conf *conf, const char *what, size_t max);
+/* A name of a header or a cookie: RFC 9110, section 5.6.2, token. */
+bool ab_parts_is_token(const char *text);
+bool ab_parts_control_free(const char *text);
 
 #endif
