@@ -56,9 +56,10 @@ static bool is_reference(const char *text, size_t len)
 {
 	if (len == 0 || !is_name_start(text[0]))
 		return false;
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 1; i < len; i++)
 		if (!is_name_start(text[i]) && (text[i] < '0' || text[i] > '9') &&
-		        strchr(".[]*-$@", text[i]) == NULL && (unsigned char)text[i] < 0x80)
+		        strchr(".[]-$@", text[i]) == NULL && (unsigned char)text[i] < 0x80 &&
+		        !(text[i] == '*' && text[i - 1] == '['))
 			return false;
 	return true;
 }
@@ -102,8 +103,6 @@ static void placeholder_mistake(struct pieces_parser *p, const char *inside, siz
 
 	while (to < len && is_reference(inside + from, to + 1 - from))
 		to++;
-	while (to > from && inside[to - 1] == '*' && inside[to - 2] != '[')
-		to--;
 	if (len == 0)
 		pieces_mistake(p, p->at,
 		        "'{}' names nothing; expected a name, as in {user.name}; literal braces are {{}}");
