@@ -49,6 +49,7 @@ struct ab_run {
 	uint32_t *phases, *waits;
 	json_t **values; /* what calls get as needs, all nodes' in one */
 	int *settled;    /* queue; a slot enters at most once */
+	int *stack;      /* scratch of run_activate, made when first needed */
 	uint64_t *given, *ready;
 	size_t n_settled, next_settled;
 	size_t n_ready, lowest_ready;

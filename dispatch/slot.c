@@ -160,9 +160,11 @@ static void slot_wake(struct ab_run *run, int index)
  * once. */
 static void run_activate(struct ab_run *run, int index)
 {
-	int *stack = ab_arena_alloc(run->arena, run->plan->count * sizeof(*stack));
+	int *stack = run->stack;
 	size_t depth = 0;
 
+	if (stack == NULL)
+		stack = run->stack = ab_arena_alloc(run->arena, run->plan->count * sizeof(*stack));
 	if (stack == NULL) {
 		ab_run_fail_memory(run, run->plan->parts[index].node.name);
 		return;
