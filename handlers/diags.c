@@ -110,6 +110,19 @@ size_t ab_diags_mistakes(const struct ab_diags *diags)
 	return diags->mistakes.count + diags->mistakes.dropped;
 }
 
+bool ab_diags_at(const struct ab_diags *diags, struct ab_pos pos)
+{
+	for (size_t i = 0; i < diags->mistakes.count; i++) {
+		const struct diag *diag = &diags->mistakes.items[i];
+
+		if (diag->line == pos.line && diag->column == pos.column &&
+		        diag->file_len == strlen(pos.file) &&
+		        memcmp(diag->text, pos.file, diag->file_len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int diag_compare(const void *a, const void *b)
 {
 	const struct diag *x = *(struct diag *const *)a, *y = *(struct diag *const *)b;

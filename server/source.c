@@ -1,6 +1,7 @@
 /* server/source.c: the app file, and the files it includes. Each file is read once, whichever way it is
  * named, so includes in a circle end. */
 #include "conf_tree.h"
+#include "source_check.h"
 
 #include <glob.h>
 #include <string.h>
@@ -248,6 +249,8 @@ struct ab_sources *ab_sources_load(const char *file, struct ab_diags *diags)
 			return NULL;
 		}
 	}
+	for (size_t i = 0; i < sources->count; i++)
+		ab_source_check(&sources->list[i]->public, i == 0, diags);
 	return sources;
 }
 
