@@ -1,9 +1,8 @@
 /* handlers/sql/job.h: one statement on its way: from the worker's loop to a database thread and back.
  *
- * One notion of parameter, result and end for every engine. The loop makes a job in the call's arena and
- * holds the arena until the job is back, so a job may outlive its call: a call that is cancelled or out of
- * time completes at once, and its job only finds its way home. The database thread touches nothing of the
- * call but the parameters. */
+ * One notion of parameter, result and end for every engine. A job is in memory of its own and holds nothing
+ * of its request, so it may outlive it: a call that is cancelled or out of time completes at once, and its
+ * job only finds its way home. The database's thread touches what is marked so, nothing of the call. */
 #ifndef AB_SQL_JOB_H
 #define AB_SQL_JOB_H
 
@@ -22,7 +21,7 @@ struct ab_sql_param {
 		int64_t integer;
 		double real;
 		struct {
-			const char *data; /* UTF-8, no NUL inside; lives as long as the job's arena */
+			const char *data; /* UTF-8, no NUL inside; behind the job's parameters */
 			size_t len;
 		} text;
 	} u;
@@ -46,8 +45,6 @@ struct ab_sql_job {
 	struct ab_sqlite_statement *statement;
 	enum ab_sql_returns returns;
 	uint64_t timeout_ms;
-	const struct ab_sql_param *params;
-	size_t n_params;
 
 	/* Set by the database thread: the value, or NULL with the error. */
 	json_t *value;
@@ -55,8 +52,10 @@ struct ab_sql_job {
 
 	/* The loop's own. */
 	struct ab_call *call; /* NULL once it has completed */
-	struct ab_arena *arena;
 	struct ab_deadline deadline;
+
+	size_t n_params;
+	struct ab_sql_param params[];
 };
 
 static inline bool ab_sql_job_move(struct ab_sql_job *job, enum ab_sql_state from, enum ab_sql_state to)

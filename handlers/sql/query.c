@@ -78,8 +78,8 @@ static enum ab_code param_json(
 	ab_buf_init(&buf, MAX_PARAM_BYTES);
 	ab_json_write(&buf, value);
 	if (buf.failed)
-		return ab_error_set(err, buf.too_big ? AB_EINVALID : AB_ENOMEM,
-		        "a parameter that is too large, or no memory");
+		return ab_error_set(
+		        err, buf.too_big ? AB_EINVALID : AB_ENOMEM, "too large, or out of memory");
 	param->type = AB_SQL_TEXT;
 	param->u.text.len = buf.len;
 	param->u.text.data = ab_arena_strndup(arena, buf.data, buf.len);
@@ -104,77 +104,92 @@ static enum ab_code param_text(struct ab_sql_param *param, const json_t *value, 
 static enum ab_code param_of(
         struct ab_sql_param *param, const json_t *value, struct ab_arena *arena, struct ab_error *err)
 {
-	if (value == NULL) {
-		param->type = AB_SQL_NULL;
+	param->type = AB_SQL_NULL;
+	if (value == NULL)
 		return AB_OK;
-	}
 	switch (json_typeof(value)) {
 	case JSON_STRING:
 		return param_text(param, value, err);
-	case JSON_INTEGER:
-		param->type = AB_SQL_INTEGER;
-		param->u.integer = json_integer_value(value);
-		return AB_OK;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		return param_json(param, value, arena, err);
 	case JSON_REAL:
 		param->type = AB_SQL_REAL;
 		param->u.real = json_real_value(value);
+		return AB_OK;
+	case JSON_INTEGER:
+		param->type = AB_SQL_INTEGER;
+		param->u.integer = json_integer_value(value);
 		return AB_OK;
 	case JSON_TRUE:
 	case JSON_FALSE:
 		param->type = AB_SQL_INTEGER;
 		param->u.integer = json_is_true(value);
 		return AB_OK;
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		return param_json(param, value, arena, err);
 	case JSON_NULL:
 	default:
-		param->type = AB_SQL_NULL;
 		return AB_OK;
 	}
 }
 
-static enum ab_code params_fill(struct ab_sql_param *params, const struct ab_sql_statement *statement,
-        const struct ab_call *call, struct ab_error *err)
+/* The parameters of a call, in its arena, their texts still the needs' own. *ret_bytes: of all texts. */
+static struct ab_sql_param *params_of(struct ab_call *call, size_t *ret_bytes, struct ab_error *err)
 {
-	for (size_t i = 0; i < statement->n_params; i++) {
+	const struct ab_sql_statement *statement = call->resource->config;
+	struct ab_sql_param *params = ab_arena_alloc(call->arena, statement->n_params * sizeof(*params));
+
+	*ret_bytes = 0;
+	if (params == NULL)
+		ab_error_set(err, AB_ENOMEM, "out of memory");
+	for (size_t i = 0; params != NULL && i < statement->n_params; i++) {
 		const struct ab_ref *ref = &statement->params[i];
 
 		if (param_of(&params[i], ab_ref_get(ref, call), call->arena, err) != AB_OK) {
 			ab_error_prefix(err, "parameter '%s'", call->resource->needs[ref->need]);
-			return err->code;
+			return NULL;
 		}
+		if (params[i].type == AB_SQL_TEXT)
+			*ret_bytes += params[i].u.text.len;
 	}
-	return AB_OK;
+	return params;
 }
 
 /* ---- out and home ---- */
 
-static struct ab_sql_job *query_make(struct ab_call *call, struct ab_error *err)
+/* A job in one piece of memory of its own, texts included: it may come home long after its request is over.
+ */
+static struct ab_sql_job *job_create(struct ab_call *call, struct ab_error *err)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	struct ab_sql_param *params;
+	size_t bytes, n = statement->n_params;
+	struct ab_sql_param *params = params_of(call, &bytes, err);
 	struct ab_sql_job *job;
+	char *text;
 
-	job = ab_arena_alloc(call->arena, sizeof(*job) + statement->n_params * sizeof(*params));
+	if (params == NULL)
+		return NULL;
+	job = malloc(sizeof(*job) + n * sizeof(*params) + bytes);
 	if (job == NULL) {
 		ab_error_set(err, AB_ENOMEM, "out of memory");
 		return NULL;
 	}
-	params = (struct ab_sql_param *)(job + 1);
-	if (params_fill(params, statement, call, err) != AB_OK)
-		return NULL;
 	atomic_init(&job->state, AB_SQL_QUEUED);
 	job->sql = statement->sql;
 	job->statement = statement->sqlite;
 	job->returns = statement->returns;
 	job->timeout_ms = statement->timeout_ms;
-	job->params = params;
-	job->n_params = statement->n_params;
+	job->n_params = n;
 	job->value = NULL;
 	job->call = call;
-	job->arena = call->arena;
 	job->deadline = (struct ab_deadline){0};
+	memcpy(job->params, params, n * sizeof(*params));
+	text = (char *)(job->params + n);
+	for (size_t i = 0; i < n; i++) {
+		if (params[i].type != AB_SQL_TEXT)
+			continue;
+		job->params[i].u.text.data = memcpy(text, params[i].u.text.data, params[i].u.text.len);
+		text += params[i].u.text.len;
+	}
 	return job;
 }
 
@@ -184,11 +199,10 @@ static enum ab_code query_send(struct ab_call *call, struct ab_error *err)
 	struct ab_sql *sql = statement->sql;
 	struct ab_sql_job *job;
 
-	if (ab_context_fetch(call->context, err) != AB_OK || (job = query_make(call, err)) == NULL)
+	if (ab_context_fetch(call->context, err) != AB_OK || (job = job_create(call, err)) == NULL)
 		return err->code;
 	/* All of this before the job is sent, for from then on it may be back at any time. */
 	call->state = job;
-	ab_arena_ref(job->arena);
 	if (sql->outstanding++ == 0)
 		uv_ref((uv_handle_t *)&sql->async);
 	if (ab_sqlite_submit(statement->database->sqlite, job, err) == AB_OK) {
@@ -198,7 +212,7 @@ static enum ab_code query_send(struct ab_call *call, struct ab_error *err)
 	if (--sql->outstanding == 0)
 		uv_unref((uv_handle_t *)&sql->async);
 	call->state = NULL;
-	ab_arena_unref(job->arena);
+	free(job);
 	return err->code;
 }
 
@@ -214,13 +228,11 @@ static void query_start(struct ab_call *call)
 /* A job is back on its loop. */
 static void query_on_home(struct ab_sql_job *job)
 {
-	struct ab_arena *arena = job->arena;
-
 	if (job->call != NULL)
 		query_complete(job, job->value, &job->err);
 	else
 		json_decref(job->value);
-	ab_arena_unref(arena);
+	free(job);
 }
 
 void ab_sql_job_done(struct ab_sql_job *job)

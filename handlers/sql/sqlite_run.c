@@ -36,7 +36,7 @@ static struct ab_sqlite_prepared *run_prepared(
 	return NULL;
 }
 
-/* The job's arena outlives the step, so texts are not copied. */
+/* The job outlives the step, so its texts are not copied. */
 static int run_bind(sqlite3_stmt *stmt, const struct ab_sql_job *job)
 {
 	int rc = SQLITE_OK;

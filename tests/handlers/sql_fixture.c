@@ -77,7 +77,8 @@ void sql_close(struct sql_fixture *f)
 {
 	harness_clear(&f->h);
 	ab_database_close(f->database);
-	ab_sql_close(f->h.env.sql);
+	if (f->h.env.sql != NULL)
+		ab_sql_close(f->h.env.sql);
 	harness_close(&f->h);
 	test_conf_destroy(f->conf);
 	remove_dir(f->dir);
