@@ -230,28 +230,30 @@ static void inherit_failure(struct ab_run *run, int index, const struct ab_slot 
 	run->pruned = true;
 }
 
-static void inherit_slot(struct ab_run *run, int index, const struct ab_slot *from)
+static void inherit_value(struct ab_run *run, int index, const struct ab_slot *from)
 {
 	struct ab_slot *slot = &run->slots[index];
+	char *copy = NULL;
 
-	if (from->state == FAILED || (from->in_flight && from->call.resource->writes)) {
-		inherit_failure(run, index, from);
-	} else if (from->state != DONE) {
-		return;
-	} else if (from->value != NULL) {
-		slot_give(run, index, json_incref(from->value));
-	} else if (from->text.data != NULL) {
-		char *copy = malloc(from->text.len + 1);
-
+	if (from->text.data != NULL) {
+		copy = malloc(from->text.len + 1);
 		if (copy == NULL) {
 			run->no_memory = true;
 			return;
 		}
 		memcpy(copy, from->text.data, from->text.len + 1);
-		slot_give(run, index, NULL);
-		slot->text = from->text;
-		slot->text.data = copy;
 	}
+	slot_give(run, index, json_incref(from->value));
+	slot->text = from->text;
+	slot->text.data = copy;
+}
+
+static void inherit_slot(struct ab_run *run, int index, const struct ab_slot *from)
+{
+	if (from->state == FAILED || (from->in_flight && from->call.resource->writes))
+		inherit_failure(run, index, from);
+	else if (from->state == DONE && (from->value != NULL || from->text.data != NULL))
+		inherit_value(run, index, from);
 }
 
 static void inherit_degraded(void *arg, const char *name, const char *reason)
