@@ -250,9 +250,11 @@ static void emit_block(struct mustache_compiler *c, struct mustache_token *token
 		return;
 	}
 	args = ab_mustache_grow(c, t->args, t->n_args, &t->args_size, sizeof(*args));
-	if (args == NULL || c->failed)
+	if (args == NULL)
 		return;
 	t->args = args;
+	if (c->failed)
+		return; /* `up` may not have been emitted */
 	for (int i = t->code[up->pc].args; i >= 0; i = args[i].next)
 		if (args[i].block == id)
 			ab_mustache_mistake(c, token->pos, "{{$%.*s}} is given twice to the same parent",

@@ -60,7 +60,6 @@ static bool is_truthy(const json_t *value)
 
 static json_t *look_up(const struct render *r, const struct mustache_ref *ref)
 {
-	const struct mustache_step *step = r->t->steps + ref->first_step, *end = step + ref->n_steps;
 	json_t *value = NULL;
 
 	if (ref->name < 0)
@@ -70,9 +69,12 @@ static json_t *look_up(const struct render *r, const struct mustache_ref *ref)
 		        r->values[i], ref->key.text, ref->key.len); /* NULL unless an object */
 	if (value == NULL)
 		value = r->root[ref->name];
-	for (; step < end && value != NULL; step++)
+	for (uint32_t i = 0; i < ref->n_steps && value != NULL; i++) {
+		const struct mustache_step *step = &r->t->steps[ref->first_step + i];
+
 		value = step->key.text != NULL ? json_object_getn(value, step->key.text, step->key.len)
 		                               : json_array_get(value, step->index);
+	}
 	return value;
 }
 
