@@ -8,14 +8,14 @@
 #include <string.h>
 
 const struct ab_kind *const ab_kinds[] = {
-	&ab_kind_value,
-	&ab_kind_http,
-	&ab_kind_sql,
-	&ab_kind_text,
-	&ab_kind_template,
-	&ab_kind_json,
-	&ab_kind_url,
-	NULL,
+        &ab_kind_value,
+        &ab_kind_http,
+        &ab_kind_sql,
+        &ab_kind_text,
+        &ab_kind_template,
+        &ab_kind_json,
+        &ab_kind_url,
+        NULL,
 };
 
 const struct ab_kind *ab_kind_find(const char *name)

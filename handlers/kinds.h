@@ -1,4 +1,5 @@
-/* handlers/kinds.h: the kinds of one file each, for the table in kind.c. http and sql have headers of their own. */
+/* handlers/kinds.h: the kinds of one file each, for the table in kind.c. http and sql have headers of their
+ * own. */
 #ifndef AB_KINDS_H
 #define AB_KINDS_H
 

@@ -1,4 +1,5 @@
-/* handlers/text.h: what the kinds `text` and `template` share: a compiled template tied to a resource's needs. */
+/* handlers/text.h: what the kinds `text` and `template` share: a compiled template tied to a resource's
+ * needs. */
 #ifndef AB_TEXT_H
 #define AB_TEXT_H
 
@@ -12,23 +13,23 @@ struct ab_text_config {
 	struct ab_ref *refs; /* one for each name of the template */
 	bool *bound;         /* whether that name is a need; else its value is missing at the root */
 	const char *media;
-	char *what;          /* for plans */
-	size_t last_len;     /* of the latest text: how much room the next one gets. One worker, so no lock */
+	char *what;      /* for plans */
+	size_t last_len; /* of the latest text: how much room the next one gets. One worker, so no lock */
 };
 
-/* Make the needs of `template` known to the scope and fill resource->config. Takes `template`, and `what` (malloc'ed,
- * may be NULL); false after mistakes, nothing left behind. */
-bool ab_text_bind(struct ab_compile *compile, struct ab_mustache *template, enum ab_escape escape, const char *media,
-	char *what);
+/* Make the needs of `template` known to the scope and fill resource->config. Takes `template`, and `what`
+ * (malloc'ed, may be NULL); false after mistakes, nothing left behind. */
+bool ab_text_bind(struct ab_compile *compile, struct ab_mustache *template, enum ab_escape escape,
+        const char *media, char *what);
 
 /* For handlers of both kinds. */
 void ab_text_start(struct ab_call *call);
 void ab_text_free(void *config);
 void ab_text_describe(const void *config, char *buf, size_t size);
 
-/* For `check`: names used only inside sections, which are no needs: fn(arg, name, len, where). Nothing for a resource of
- * another kind. */
+/* For `check`: names used only inside sections, which are no needs: fn(arg, name, len, where). Nothing for a
+ * resource of another kind. */
 void ab_text_each_inner(const struct ab_resource *resource,
-	void (*fn)(void *arg, const char *name, size_t len, struct ab_pos pos), void *arg);
+        void (*fn)(void *arg, const char *name, size_t len, struct ab_pos pos), void *arg);
 
 #endif

@@ -1,11 +1,12 @@
-/* tests/fuzz/fuzz_mustache.c: any text as a template, with itself among its partials, rendered on awkward data.
+/* tests/fuzz/fuzz_mustache.c: any text as a template, with itself among its partials, rendered on awkward
+ * data.
  *
  * The first byte picks the escape. Parts after a form feed are the partials "a", "b" and "c". */
 #include "../../handlers/mustache/mustache.h"
 
 static const char data_text[] =
-	"{\"a\": \"a\", \"b\": [{\"a\": \"<'\\\"&>\", \"b\": [1, 2.5, null, \"\"]}, [], {}, \"b\"], \"c\": {\"a\": {\"b\": "
-	"{\"c\": true}}, \"c\": \"c\"}, \"x\": 1, \"y\": 0, \"z\": \"{{a}}\\n{{>a}}\"}";
+        "{\"a\": \"a\", \"b\": [{\"a\": \"<'\\\"&>\", \"b\": [1, 2.5, null, \"\"]}, [], {}, \"b\"], \"c\": {\"a\": {\"b\": "
+        "{\"c\": true}}, \"c\": \"c\"}, \"x\": 1, \"y\": 0, \"z\": \"{{a}}\\n{{>a}}\"}";
 
 enum { PARTS = 4 };
 
@@ -19,7 +20,9 @@ struct parts {
 static char *load(void *arg, const char *name, size_t *ret_len, const char **ret_file, const char **ret_why)
 {
 	const struct parts *parts = arg;
-	size_t i = name[0] >= 'a' && name[0] < 'a' + PARTS && name[1] == '\0' ? (size_t)(name[0] - 'a' + 1) % PARTS : 0;
+	size_t i = name[0] >= 'a' && name[0] < 'a' + PARTS && name[1] == '\0'
+	                   ? (size_t)(name[0] - 'a' + 1) % PARTS
+	                   : 0;
 	char *copy;
 
 	(void)ret_why;
@@ -71,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		parts.items[i].len = (size_t)((cut != NULL ? cut : end) - at);
 		at = cut != NULL ? cut + 1 : end;
 	}
-	template = ab_mustache_compile(parts.items[0].text != NULL ? parts.items[0].text : "", parts.items[0].len, start,
-		NULL, (enum ab_escape)((*input & 3) % 3), &loader, diags);
+	template = ab_mustache_compile(parts.items[0].text != NULL ? parts.items[0].text : "",
+	        parts.items[0].len, start, NULL, (enum ab_escape)((*input & 3) % 3), &loader, diags);
 	if ((template == NULL) != (ab_diags_mistakes(diags) > 0))
 		abort(); /* nothing fails silently, nothing with mistakes is used */
 	if (template != NULL) {
