@@ -60,8 +60,7 @@ static void AB_PRINTF(4, 0) diag_add(
 	char *what = NULL, *line = NULL;
 
 	if (list->count < DIAGS_KEPT && vasprintf(&what, fmt, args) >= 0) {
-		if (asprintf(&line, "%s:%u:%u: %s%s", file, pos.line, pos.column,
-		            severity == AB_HINT ? "hint: " : "", what) < 0)
+		if (asprintf(&line, "%s:%u:%u: %s", file, pos.line, pos.column, what) < 0)
 			line = NULL;
 		free(what);
 	}

@@ -57,6 +57,7 @@ struct ab_compile {
 	const struct ab_conf *pass;       /* `pass` (checked: a list of integers), or NULL */
 	const struct ab_conf *raw;        /* `raw`: names that {+x} and {#x} may use, or NULL */
 	bool writes;                      /* the resource says `writes: true` */
+	/* NULL after reporting, or when what is wrong with the upstream or database itself has been reported. */
 	struct ab_upstream *(*upstream)(struct ab_compile *compile, const char *name, size_t len);
 	struct ab_database *(*database)(struct ab_compile *compile, const char *name); /* NULL name: the only one */
 	void *app;                        /* for those two */

@@ -1,15 +1,16 @@
 /* server/settings.c: see settings.h. Every limit has a default, none can be switched off. */
 #include "settings.h"
 
-#include <arpa/inet.h>
+#include "listen.h"
+
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 
 enum {
 	DEFAULT_CONNECTIONS = 10000,
-	RESERVED_DESCRIPTORS =
-	        64, /* at least kept back from connections: listeners, databases, logs, upstreams */
+	MAX_CONNECTIONS = 1000000,
+	SPARE_DESCRIPTORS = 32, /* for files, logs, loops */
 	MAX_BODY_MAX = 1 << 30,
 };
 
@@ -17,17 +18,17 @@ static const char *const keys[] = {"listen", "workers", "deadline", "head_timeou
         "send_timeout", "max_body", "max_connections", "max_in_flight", "max_fetches", "admin", "access_log",
         "server_timing", NULL};
 
-/* Connections this process can hold, with an eighth of its descriptors kept back for what requests open. */
+/* Connections the process can hold once `serve` has raised its limit: a quarter of the descriptors is kept
+ * back for what requests open. */
 static unsigned connection_room(void)
 {
 	struct rlimit limit;
-	rlim_t reserve;
+	rlim_t most;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-	        limit.rlim_cur > 10000000)
-		return 10000000;
-	reserve = limit.rlim_cur / 8 < RESERVED_DESCRIPTORS ? RESERVED_DESCRIPTORS : limit.rlim_cur / 8;
-	return limit.rlim_cur > reserve ? (unsigned)(limit.rlim_cur - reserve) : 1;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max > MAX_CONNECTIONS)
+		return MAX_CONNECTIONS;
+	most = limit.rlim_max - limit.rlim_max / 4;
+	return most > SPARE_DESCRIPTORS ? (unsigned)most - SPARE_DESCRIPTORS : 1;
 }
 
 static void set_defaults(struct ab_settings *settings)
@@ -62,51 +63,28 @@ static bool address_fail(
 	return false;
 }
 
-static bool is_address(const char *host, bool brackets)
-{
-	struct in_addr four;
-	struct in6_addr six;
-
-	if (brackets)
-		return inet_pton(AF_INET6, host, &six) == 1;
-	return inet_pton(AF_INET, host, &four) == 1 || strcmp(host, "localhost") == 0;
-}
-
-bool ab_address_read(
+static bool read_address(
         struct ab_address *address, const struct ab_conf *conf, const char *what, struct ab_diags *diags)
 {
-	static const char expected[] = "expected address:port, such as 127.0.0.1:8080 or [::1]:8080";
 	const char *text = conf->type == AB_CONF_STRING ? conf->u.string.text : "",
 	           *colon = strrchr(text, ':');
-	bool brackets = text[0] == '[' && colon != NULL && colon > text && colon[-1] == ']';
-	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
-	struct ab_address result = {0};
-	char *end;
-	long port;
+	const char *why =
+	        "expected an address of this machine, 0.0.0.0 for all of them, or localhost, then ':' and a port";
 
 	if (conf->refused)
 		return false;
+	if (ab_address_parse(text, address))
+		return true;
 	if (strncmp(text, "unix:", 5) == 0)
-		return address_fail(conf, what,
-		        "sockets in the file system are not yet in this version; expected "
-		        "address:port",
-		        diags);
-	if (colon == NULL || len == 0 || len >= sizeof(result.host))
-		return address_fail(conf, what, expected, diags);
-	memcpy(result.host, text + brackets, len - 2 * brackets);
-	port = strtol(colon + 1, &end, 10);
-	if (end == colon + 1 || *end != '\0' || colon[1] < '0' || colon[1] > '9' || port > 65535)
-		return address_fail(conf, what, "expected a port from 0 to 65535 after the last ':'", diags);
-	if (!brackets && strchr(result.host, ':') != NULL)
-		return address_fail(
-		        conf, what, "expected brackets round an IPv6 address, as in [::1]:8080", diags);
-	if (!is_address(result.host, brackets))
-		return address_fail(conf, what,
-		        "expected an address of this machine, 0.0.0.0 for all of them, or localhost, before the ':'",
-		        diags);
-	result.port = (uint16_t)port;
-	*address = result;
-	return true;
+		why = "sockets in the file system are not yet in this version; expected address:port";
+	else if (colon == NULL || colon == text)
+		why = "expected address:port, such as 127.0.0.1:8080 or [::1]:8080";
+	else if (text[0] != '[' && strchr(text, ':') != colon)
+		why = "expected brackets round an IPv6 address, as in [::1]:8080";
+	else if (strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	         strtoul(colon + 1, NULL, 10) > UINT16_MAX || colon[1] == '\0')
+		why = "expected a port from 0 to 65535 after the ':'";
+	return address_fail(conf, what, why, diags);
 }
 
 static bool read_admin(struct ab_settings *settings, const struct ab_conf *conf, struct ab_diags *diags)
@@ -120,7 +98,7 @@ static bool read_admin(struct ab_settings *settings, const struct ab_conf *conf,
 	}
 	if (conf->type != AB_CONF_STRING)
 		return address_fail(conf, "server.admin", "expected address:port, or false for none", diags);
-	if (!ab_address_read(&settings->admin, conf, "server.admin", diags))
+	if (!read_address(&settings->admin, conf, "server.admin", diags))
 		return false;
 	if (settings->admin.port == 0 || settings->admin.port != settings->listen.port ||
 	        strcmp(settings->admin.host, settings->listen.host) != 0)
@@ -215,7 +193,7 @@ bool ab_settings_read(
 	ok = ab_conf_only(conf, "server", keys, diags);
 	listen = ab_conf_get(conf, "listen");
 	if (listen != NULL)
-		ok &= ab_address_read(&settings->listen, listen, "server.listen", diags);
+		ok &= read_address(&settings->listen, listen, "server.listen", diags);
 	ok &= read_admin(settings, ab_conf_get(conf, "admin"), diags);
 	ok &= read_count(conf, "workers", 1, 256, &settings->workers, diags);
 	ok &= read_duration(conf, "deadline", &settings->deadline_ms, diags);
@@ -223,7 +201,7 @@ bool ab_settings_read(
 	ok &= read_duration(conf, "body_timeout", &settings->body_timeout_ms, diags);
 	ok &= read_duration(conf, "send_timeout", &settings->send_timeout_ms, diags);
 	ok &= read_body(conf, settings, diags);
-	ok &= read_count(conf, "max_connections", 1, 1000000, &settings->max_connections, diags) &&
+	ok &= read_count(conf, "max_connections", 1, MAX_CONNECTIONS, &settings->max_connections, diags) &&
 	      check_room(conf, settings, serving, diags);
 	ok &= read_count(conf, "max_in_flight", 1, 1000000, &settings->max_in_flight, diags);
 	ok &= read_count(conf, "max_fetches", 1, 1000000, &settings->max_fetches, diags);

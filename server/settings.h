@@ -8,8 +8,5 @@
  * checked against this process's. False after mistakes; the settings are usable then too. */
 bool ab_settings_read(
         struct ab_settings *settings, const struct ab_conf *conf, bool serving, struct ab_diags *diags);
-/* "127.0.0.1:8080", "[::1]:8080", "localhost:8080"; `what` for messages. */
-bool ab_address_read(
-        struct ab_address *address, const struct ab_conf *conf, const char *what, struct ab_diags *diags);
 
 #endif

@@ -1,0 +1,88 @@
+/* server/app_parts.h: what the files that compile an app share: app.c, app_resources.c, app_generic.c,
+ * app_check.c, shared.c. */
+#ifndef AB_APP_PARTS_H
+#define AB_APP_PARTS_H
+
+#include "../handlers/http/http.h"
+#include "../handlers/sql/database.h"
+#include "app.h"
+
+/* ---- shared.c ---- */
+
+/* The database that the definition `pair` opened; NULL when opening it failed. */
+struct ab_database *ab_shared_database(const struct ab_shared *shared, const struct ab_conf_pair *pair);
+/* Where the process keeps what workers share of the upstream that `pair` defines. */
+struct ab_upstream_shared **ab_shared_upstream(struct ab_shared *shared, const struct ab_conf_pair *pair);
+
+/* ---- keys that any resource may have (app_generic.c) ---- */
+
+enum ab_generic_missing { AB_GENERIC_UNSET, AB_GENERIC_STATUS, AB_GENERIC_NULL };
+
+struct ab_generic {
+	uint64_t timeout_ms; /* 0: unset */
+	enum ab_generic_missing missing;
+	int missing_status;
+	const struct ab_conf *pass;     /* a checked list, or NULL */
+	const struct ab_conf *fallback; /* a checked node, or NULL */
+	bool has_optional, optional;
+	bool has_writes, writes;
+};
+
+/* All generic keys, NULL-terminated: those that `defaults` may set first. */
+extern const char *const ab_generic_keys[];
+extern const size_t ab_generic_defaults; /* how many of them that is */
+/* Keys and kinds of later versions: "" when `key` is none. */
+bool ab_is_later_key(const char *key);
+bool ab_is_later_kind(const char *key);
+
+/* Read the keys that are there; `what` ("resource 'x'", "defaults") begins the messages. False after
+ * mistakes. */
+bool ab_generic_read(
+        struct ab_generic *generic, const struct ab_conf *map, const char *what, struct ab_diags *diags);
+/* What `own` leaves unset, from the file's defaults. */
+void ab_generic_inherit(struct ab_generic *own, const struct ab_generic *defaults);
+/* The fallback as a value (a new reference) or as a resource's name; both NULL when there is none. False: no
+ * memory. */
+bool ab_generic_fallback(const struct ab_conf *fallback, json_t **ret_value, const char **ret_resource);
+/* Leave out what has no meaning on a resource of this kind. What stands in its own mapping is a mistake; what
+ * came from `defaults` is none (diags NULL). */
+bool ab_generic_check(struct ab_generic *own, const struct ab_kind *kind, const struct ab_conf *map,
+        const char *what, struct ab_diags *diags);
+
+/* ---- one worker's copy ---- */
+
+struct ab_app_source {
+	const struct ab_source *source;
+	struct ab_dispatcher *dispatcher;
+	struct ab_generic defaults;
+};
+
+struct ab_app_upstream {
+	const struct ab_conf_pair *pair;
+	struct ab_upstream *upstream; /* NULL: it had mistakes */
+	bool used;
+};
+
+struct ab_app_parts {
+	const struct ab_sources *sources;
+	struct ab_shared *shared;
+	struct ab_app_source *list; /* as ab_sources_at */
+	size_t n_list;
+	struct ab_app_upstream *upstreams;
+	size_t n_upstreams;
+	size_t resources_size;
+	size_t *by_resource; /* indexes into app->resources, sorted by the resource's address */
+	size_t n_by_resource;
+};
+
+struct ab_app_source *ab_app_source(struct ab_app *app, const struct ab_source *source);
+struct ab_app_upstream *ab_app_upstream(const struct ab_app *app, const struct ab_conf_pair *pair);
+
+/* ---- app_check.c: what only shows once everything is compiled ---- */
+
+/* Needs and fallbacks that nothing can satisfy, whether a route uses the resource or not. */
+void ab_app_check_needs(struct ab_app *app, struct ab_diags *diags);
+/* Hints: what nothing uses, and names in a template's sections that are a resource's. */
+void ab_app_check_use(struct ab_app *app, struct ab_diags *diags);
+
+#endif
