@@ -18,8 +18,8 @@ struct ab_admin {
 
 static enum MHD_Result admin_reply(struct MHD_Connection *mhd, unsigned status, const char *text)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+	        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result result;
 
 	if (response == NULL)
@@ -35,8 +35,8 @@ static enum MHD_Result admin_reply(struct MHD_Connection *mhd, unsigned status, 
 }
 
 /* Answered in the first call, which closes the connection: no body is ever read. */
-static enum MHD_Result admin_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-	const char *version, const char *data, size_t *data_len, void **context)
+static enum MHD_Result admin_on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+        const char *method, const char *version, const char *data, size_t *data_len, void **context)
 {
 	struct ab_admin *admin = cls;
 
@@ -64,7 +64,8 @@ static void admin_on_message(void *cls, const char *fmt, va_list args)
 	ab_log_event(admin->log, AB_LOG_DEBUG, "admin: libmicrohttpd: %s", text);
 }
 
-enum ab_code ab_admin_start(int listen_fd, struct ab_log_ring *log, struct ab_admin **ret_admin, struct ab_error *err)
+enum ab_code ab_admin_start(
+        int listen_fd, struct ab_log_ring *log, struct ab_admin **ret_admin, struct ab_error *err)
 {
 	struct ab_admin *admin = calloc(1, sizeof(*admin));
 
@@ -75,14 +76,15 @@ enum ab_code ab_admin_start(int listen_fd, struct ab_log_ring *log, struct ab_ad
 	admin->log = log;
 	atomic_store(&admin->ready, true);
 	admin->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		admin_on_request, admin, MHD_OPTION_EXTERNAL_LOGGER, admin_on_message, admin,
-		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)ADMIN_MEMORY, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	        admin_on_request, admin, MHD_OPTION_EXTERNAL_LOGGER, admin_on_message, admin,
+	        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS,
+	        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	        (size_t)ADMIN_MEMORY, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (admin->daemon == NULL) {
 		close(listen_fd);
 		free(admin);
-		return ab_error_set(err, AB_EINTERNAL, "the admin listener does not start: %s", strerror(errno));
+		return ab_error_set(
+		        err, AB_EINTERNAL, "the admin listener does not start: %s", strerror(errno));
 	}
 	*ret_admin = admin;
 	return AB_OK;

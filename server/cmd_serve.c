@@ -1,7 +1,7 @@
 /* server/cmd_serve.c: `anabranch serve APP`.
  *
- * The main thread reads the app and compiles it for each worker, then listens, then starts the workers; from then on it
- * waits for signals. The first SIGTERM or SIGINT stops gently, the second at once. */
+ * The main thread reads the app and compiles it for each worker, then listens, then starts the workers; from
+ * then on it waits for signals. The first SIGTERM or SIGINT stops gently, the second at once. */
 #include "admin.h"
 #include "commands.h"
 #include "listen.h"
@@ -20,8 +20,9 @@
 
 enum {
 	SERVE_WORKERS_MAX = 256,
-	SERVE_STOP_EXTRA_MS = 5000, /* on top of the longest deadline: for bodies coming in and replies going out */
-	SERVE_SPARE_FDS = 32,       /* for files, logs, loops */
+	SERVE_STOP_EXTRA_MS =
+	        5000,         /* on top of the longest deadline: for bodies coming in and replies going out */
+	SERVE_SPARE_FDS = 32, /* for files, logs, loops */
 };
 
 struct serve {
@@ -55,20 +56,20 @@ struct serve {
 };
 
 static const char serve_help[] =
-	"Usage: anabranch serve [OPTION]... APP\n"
-	"\n"
-	"Check the app file APP whole, then answer requests until SIGTERM or SIGINT. What is in flight is answered\n"
-	"before it ends; a second signal ends it at once.\n"
-	"\n"
-	"      --listen ADDRESS:PORT  listen here instead of where the app file says; port 0 means any free one\n"
-	"      --admin ADDRESS:PORT   the same for the admin listener (GET /healthz); \"off\" for none\n"
-	"      --workers N            this many worker threads instead of one a core\n"
-	"      --accept-all           let requests give any name, for trying things out; only on a loopback address\n"
-	"      --dev                  tell clients the details of failures\n"
-	"      --log FORMAT           \"json\" or \"text\" on standard error; text on a terminal, JSON otherwise\n"
-	"      --help                 show this and exit\n"
-	"\n"
-	"Exit codes: 0 stopped by a signal, 1 the work failed, 2 wrong usage or a mistake in the app file.\n";
+        "Usage: anabranch serve [OPTION]... APP\n"
+        "\n"
+        "Check the app file APP whole, then answer requests until SIGTERM or SIGINT. What is in flight is answered\n"
+        "before it ends; a second signal ends it at once.\n"
+        "\n"
+        "      --listen ADDRESS:PORT  listen here instead of where the app file says; port 0 means any free one\n"
+        "      --admin ADDRESS:PORT   the same for the admin listener (GET /healthz); \"off\" for none\n"
+        "      --workers N            this many worker threads instead of one a core\n"
+        "      --accept-all           let requests give any name, for trying things out; only on a loopback address\n"
+        "      --dev                  tell clients the details of failures\n"
+        "      --log FORMAT           \"json\" or \"text\" on standard error; text on a terminal, JSON otherwise\n"
+        "      --help                 show this and exit\n"
+        "\n"
+        "Exit codes: 0 stopped by a signal, 1 the work failed, 2 wrong usage or a mistake in the app file.\n";
 
 /* ---- the command line ---- */
 
@@ -79,7 +80,8 @@ static bool serve_read_count(const char *text, unsigned *ret)
 
 	errno = 0;
 	value = strtoul(text, &end, 10);
-	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' || value < 1 || value > SERVE_WORKERS_MAX)
+	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' || value < 1 ||
+	        value > SERVE_WORKERS_MAX)
 		return false;
 	*ret = (unsigned)value;
 	return true;
@@ -94,20 +96,21 @@ static int serve_read_option(struct serve *serve, int option, const char *text)
 	case 'l':
 		serve->listen_given = true;
 		if (!ab_address_parse(optarg, &serve->listen))
-			return ab_usage_error("serve", "--listen wants ADDRESS:PORT, such as 127.0.0.1:8080, not '%s'",
-				optarg);
+			return ab_usage_error("serve",
+			        "--listen wants ADDRESS:PORT, such as 127.0.0.1:8080, not '%s'", optarg);
 		break;
 	case 'm':
 		serve->admin_given = true;
 		serve->admin_off = strcmp(optarg, "off") == 0;
 		if (!serve->admin_off && !ab_address_parse(optarg, &serve->admin_address))
 			return ab_usage_error("serve",
-				"--admin wants ADDRESS:PORT, such as 127.0.0.1:9901, or \"off\", not '%s'", optarg);
+			        "--admin wants ADDRESS:PORT, such as 127.0.0.1:9901, or \"off\", not '%s'",
+			        optarg);
 		break;
 	case 'w':
 		if (!serve_read_count(optarg, &serve->workers_given))
 			return ab_usage_error("serve", "--workers wants a number from 1 to %d, not '%s'",
-				SERVE_WORKERS_MAX, optarg);
+			        SERVE_WORKERS_MAX, optarg);
 		break;
 	case 'a':
 		serve->options.accept_all = true;
@@ -130,14 +133,14 @@ static int serve_read_option(struct serve *serve, int option, const char *text)
 static int serve_read_args(struct serve *serve, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'},
-		{"admin", required_argument, NULL, 'm'},
-		{"workers", required_argument, NULL, 'w'},
-		{"accept-all", no_argument, NULL, 'a'},
-		{"dev", no_argument, NULL, 'd'},
-		{"log", required_argument, NULL, 'f'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+	        {"listen", required_argument, NULL, 'l'},
+	        {"admin", required_argument, NULL, 'm'},
+	        {"workers", required_argument, NULL, 'w'},
+	        {"accept-all", no_argument, NULL, 'a'},
+	        {"dev", no_argument, NULL, 'd'},
+	        {"log", required_argument, NULL, 'f'},
+	        {"help", no_argument, NULL, 'h'},
+	        {0},
 	};
 	int option, code;
 
@@ -200,8 +203,9 @@ static int serve_settle(struct serve *serve)
 	if (serve->n_workers == 0)
 		serve->n_workers = serve_count_cores();
 	if (serve->options.accept_all && !ab_address_is_loopback(&serve->listen))
-		return ab_usage_error("serve", "--accept-all opens everything, so it needs a loopback address, not '%s'",
-			serve->listen.host);
+		return ab_usage_error("serve",
+		        "--accept-all opens everything, so it needs a loopback address, not '%s'",
+		        serve->listen.host);
 	serve->workers = calloc(serve->n_workers, sizeof(struct ab_worker *));
 	serve->fds = calloc(serve->n_workers, sizeof(int));
 	if (serve->workers == NULL || serve->fds == NULL) {
@@ -228,8 +232,8 @@ static int serve_load(struct serve *serve)
 		goto no_memory;
 	code = serve_settle(serve);
 	for (unsigned i = 0; code == AB_EXIT_OK && i < serve->n_workers; i++) {
-		serve->workers[i] = ab_worker_create(i, serve->sources, serve->shared, &serve->options, serve->diags,
-			&err);
+		serve->workers[i] = ab_worker_create(
+		        i, serve->sources, serve->shared, &serve->options, serve->diags, &err);
 		if (serve->workers[i] == NULL) {
 			fprintf(stderr, "anabranch serve: %s\n", err.text);
 			code = AB_EXIT_FAILED;
@@ -245,7 +249,8 @@ no_memory:
 
 /* ---- limits ---- */
 
-/* As many descriptors as we may have; how many connections fit in, leaving room for what requests open in turn. */
+/* As many descriptors as we may have; how many connections fit in, leaving room for what requests open in
+ * turn. */
 static unsigned serve_fit_connections(unsigned wanted)
 {
 	struct rlimit limit;
@@ -294,7 +299,7 @@ static int serve_start_admin(struct serve *serve)
 	if (serve->admin_off)
 		return AB_EXIT_OK;
 	if (ab_listen(&serve->admin_address, 1, &fd, &err) == AB_OK &&
-		ab_admin_start(fd, ab_log_ring(serve->log), &serve->admin, &err) == AB_OK)
+	        ab_admin_start(fd, ab_log_ring(serve->log), &serve->admin, &err) == AB_OK)
 		return AB_EXIT_OK;
 	if (chosen) {
 		fprintf(stderr, "anabranch serve: the admin listener: %s\n", err.text);
@@ -310,9 +315,10 @@ static void serve_announce(const struct serve *serve)
 
 	ab_address_format(&serve->listen, listen, sizeof(listen));
 	ab_address_format(&serve->admin_address, admin, sizeof(admin));
-	ab_log_event(serve->ring, AB_LOG_INFO, "serving %s on http://%s (%u worker%s), %s%s", serve->file, listen,
-		serve->n_workers, serve->n_workers == 1 ? "" : "s",
-		serve->admin == NULL ? "no admin listener" : "admin on http://", serve->admin == NULL ? "" : admin);
+	ab_log_event(serve->ring, AB_LOG_INFO, "serving %s on http://%s (%u worker%s), %s%s", serve->file,
+	        listen, serve->n_workers, serve->n_workers == 1 ? "" : "s",
+	        serve->admin == NULL ? "no admin listener" : "admin on http://",
+	        serve->admin == NULL ? "" : admin);
 }
 
 static int serve_start_workers(struct serve *serve)
@@ -326,16 +332,16 @@ static int serve_start_workers(struct serve *serve)
 	}
 	if (connections < serve->settings->max_connections)
 		ab_log_event(serve->ring, AB_LOG_WARN,
-			"at most %u connections, not %u: this process may open too few files (ulimit -n)", connections,
-			serve->settings->max_connections);
+		        "at most %u connections, not %u: this process may open too few files (ulimit -n)",
+		        connections, serve->settings->max_connections);
 	for (unsigned i = 0; i < serve->n_workers; i++) {
 		struct ab_worker_serve options = {
-			.listen_fd = serve->fds[i],
-			.max_connections = (connections + serve->n_workers - 1) / serve->n_workers,
-			.gate = &serve->gate,
-			.log = ab_log_ring(serve->log),
-			.ended = serve_on_worker_ended,
-			.arg = serve,
+		        .listen_fd = serve->fds[i],
+		        .max_connections = (connections + serve->n_workers - 1) / serve->n_workers,
+		        .gate = &serve->gate,
+		        .log = ab_log_ring(serve->log),
+		        .ended = serve_on_worker_ended,
+		        .arg = serve,
 		};
 
 		if (ab_worker_start(serve->workers[i], &options, &err) != AB_OK) {
@@ -365,8 +371,9 @@ static void serve_on_signal(uv_signal_t *handle, int signum)
 
 	serve->stops++;
 	if (serve->stops == 1) {
-		ab_log_event(serve->ring, AB_LOG_INFO, "%s: stopping when what is in flight is answered, in %llu s at the latest",
-			name, (unsigned long long)(serve->stop_limit_ms + 999) / 1000);
+		ab_log_event(serve->ring, AB_LOG_INFO,
+		        "%s: stopping when what is in flight is answered, in %llu s at the latest", name,
+		        (unsigned long long)(serve->stop_limit_ms + 999) / 1000);
 		serve_stop(serve, serve->stop_limit_ms);
 	} else if (serve->stops == 2) {
 		ab_log_event(serve->ring, AB_LOG_WARN, "%s again: stopping at once", name);
@@ -395,10 +402,10 @@ static bool serve_make_loop(struct serve *serve)
 		return false;
 	serve->term.data = serve->interrupt.data = serve->ended.data = serve;
 	return uv_signal_init(&serve->loop, &serve->term) == 0 &&
-		uv_signal_init(&serve->loop, &serve->interrupt) == 0 &&
-		uv_async_init(&serve->loop, &serve->ended, serve_on_ended) == 0 &&
-		uv_signal_start(&serve->term, serve_on_signal, SIGTERM) == 0 &&
-		uv_signal_start(&serve->interrupt, serve_on_signal, SIGINT) == 0;
+	       uv_signal_init(&serve->loop, &serve->interrupt) == 0 &&
+	       uv_async_init(&serve->loop, &serve->ended, serve_on_ended) == 0 &&
+	       uv_signal_start(&serve->term, serve_on_signal, SIGTERM) == 0 &&
+	       uv_signal_start(&serve->interrupt, serve_on_signal, SIGINT) == 0;
 }
 
 static void serve_on_walk(uv_handle_t *handle, void *arg)
@@ -451,7 +458,8 @@ static int serve_run(struct serve *serve)
 		serve_stop(serve, 0);
 	}
 	if (!serve_join(serve)) {
-		ab_log_event(serve->ring, AB_LOG_ERROR, "stopped with a write still going on; its outcome is not known");
+		ab_log_event(serve->ring, AB_LOG_ERROR,
+		        "stopped with a write still going on; its outcome is not known");
 		ab_log_close(serve->log);
 		_exit(AB_EXIT_FAILED); /* its memory is still in use */
 	}

@@ -1,4 +1,5 @@
-/* server/connection.c: connections coming and going, and what ends them early: their deadlines, and their clients. */
+/* server/connection.c: connections coming and going, and what ends them early: their deadlines, and their
+ * clients. */
 #include "connection.h"
 
 #include <arpa/inet.h>
@@ -11,7 +12,8 @@
 
 struct ab_connection *ab_connection_of(struct MHD_Connection *mhd)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info == NULL ? NULL : info->socket_context;
 }
@@ -19,15 +21,15 @@ struct ab_connection *ab_connection_of(struct MHD_Connection *mhd)
 static void connection_name_client(struct ab_connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	        MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const void *address = NULL;
 
 	if (info != NULL && info->client_addr->sa_family == AF_INET)
 		address = &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr;
 	else if (info != NULL && info->client_addr->sa_family == AF_INET6)
 		address = &((const struct sockaddr_in6 *)(const void *)info->client_addr)->sin6_addr;
-	if (address == NULL ||
-		inet_ntop(info->client_addr->sa_family, address, connection->client, sizeof(connection->client)) == NULL)
+	if (address == NULL || inet_ntop(info->client_addr->sa_family, address, connection->client,
+	                               sizeof(connection->client)) == NULL)
 		memcpy(connection->client, "unknown", sizeof("unknown"));
 }
 
@@ -39,7 +41,8 @@ void ab_connection_arm(struct ab_connection *connection, struct ab_deadline_queu
 	ab_deadline_arm(queue, &connection->deadline, connection_on_deadline);
 }
 
-/* Watch for the client's leaving, once for the connection's whole life: edge-triggered, and nothing else wakes it. */
+/* Watch for the client's leaving, once for the connection's whole life: edge-triggered, and nothing else
+ * wakes it. */
 static void connection_watch(struct ab_connection *connection)
 {
 	struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.ptr = connection}};
@@ -52,7 +55,8 @@ static void connection_watch(struct ab_connection *connection)
 
 static void connection_open(struct ab_front *front, struct MHD_Connection *mhd, void **context)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct ab_connection *connection = calloc(1, sizeof(*connection));
 
 	*context = connection;
@@ -84,8 +88,8 @@ static void connection_close(struct ab_connection *connection)
 	free(connection);
 }
 
-void ab_connection_on_notify(void *cls, struct MHD_Connection *mhd, void **context,
-	enum MHD_ConnectionNotificationCode code)
+void ab_connection_on_notify(
+        void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
 {
 	struct ab_front *front = cls;
 
@@ -119,18 +123,18 @@ static void connection_log(struct ab_connection *connection, struct MHD_Connecti
 	const struct ab_request *request = &connection->request;
 	bool head = request->method != NULL && strcmp(request->method, "HEAD") == 0;
 	struct ab_access access = {
-		.id = connection->id,
-		.method = request->method,
-		.route = reply == NULL ? NULL : reply->route,
-		.path = request->target,
-		.path_len = request->path_len,
-		.status = reply == NULL ? connection_own_status(mhd) : reply->status,
-		.bytes = reply == NULL || head ? 0 : reply->body_len,
-		.duration_ns = uv_hrtime() - connection->began,
-		.degraded = reply == NULL ? NULL : reply->degraded,
-		.client = connection->client,
-		.error = reply == NULL ? NULL : reply->error,
-		.aborted = !sent && connection->state != AB_CONNECTION_LINGERING && reply != NULL,
+	        .id = connection->id,
+	        .method = request->method,
+	        .route = reply == NULL ? NULL : reply->route,
+	        .path = request->target,
+	        .path_len = request->path_len,
+	        .status = reply == NULL ? connection_own_status(mhd) : reply->status,
+	        .bytes = reply == NULL || head ? 0 : reply->body_len,
+	        .duration_ns = uv_hrtime() - connection->began,
+	        .degraded = reply == NULL ? NULL : reply->degraded,
+	        .client = connection->client,
+	        .error = reply == NULL ? NULL : reply->error,
+	        .aborted = !sent && connection->state != AB_CONNECTION_LINGERING && reply != NULL,
 	};
 
 	if (connection->state == AB_CONNECTION_GONE) {
@@ -144,8 +148,8 @@ static void connection_log(struct ab_connection *connection, struct MHD_Connecti
 		ab_log_access(connection->front->log, &access);
 }
 
-void ab_connection_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
-	enum MHD_RequestTerminationCode code)
+void ab_connection_on_completed(
+        void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code)
 {
 	struct ab_connection *connection = *context;
 	struct ab_front *front = cls;
@@ -238,10 +242,10 @@ void ab_connection_reply_raw(struct ab_connection *connection, struct ab_reply *
 	text = malloc(size);
 	if (text != NULL) {
 		len = snprintf(text, size,
-			"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
-			reply->status, MHD_get_reason_phrase_for((unsigned)reply->status),
-			reply->media == NULL ? "text/plain" : reply->media, reply->body_len, (int)reply->body_len,
-			reply->body == NULL ? "" : reply->body);
+		        "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
+		        reply->status, MHD_get_reason_phrase_for((unsigned)reply->status),
+		        reply->media == NULL ? "text/plain" : reply->media, reply->body_len,
+		        (int)reply->body_len, reply->body == NULL ? "" : reply->body);
 		if (len > 0 && (size_t)len < size)
 			(void)!send(connection->fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		free(text);

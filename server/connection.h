@@ -1,11 +1,13 @@
-/* server/connection.h: what front.c, connection.c and intake.c share: the front's insides and its connections.
+/* server/connection.h: what front.c, connection.c and intake.c share: the front's insides and its
+ * connections.
  *
- *   IDLE --request line--> HEAD --head--> BODY --all of it--> RUNNING --done--> READY --queued--> REPLYING --sent--> IDLE
- *                            |             |                    `--client left--> GONE (closed)
- *                            `--refused--> REPLYING (closed)    BODY --too late, too big--> LINGERING (closed)
+ *   IDLE --request line--> HEAD --head--> BODY --all of it--> RUNNING --done--> READY --queued--> REPLYING
+ * --sent--> IDLE |             |                    `--client left--> GONE (closed)
+ *                            `--refused--> REPLYING (closed)    BODY --too late, too big--> LINGERING
+ * (closed)
  *
- * A connection has one request at a time. Only RUNNING is suspended. Whatever state it is in, libmicrohttpd reports a request's
- * end (connection_on_completed) and then the connection's (connection_on_notify). */
+ * A connection has one request at a time. Only RUNNING is suspended. Whatever state it is in, libmicrohttpd
+ * reports a request's end (connection_on_completed) and then the connection's (connection_on_notify). */
 #ifndef AB_CONNECTION_H
 #define AB_CONNECTION_H
 
@@ -35,9 +37,9 @@ struct ab_connection {
 	struct ab_connection *next, *prev; /* in front->connections */
 	enum ab_connection_state state;
 	int fd;
-	bool hung_up;  /* the client will send no more: it is gone */
-	bool kept;     /* has had a request before: IDLE is not the wait for its first */
-	bool counted;  /* in the gate */
+	bool hung_up;                /* the client will send no more: it is gone */
+	bool kept;                   /* has had a request before: IDLE is not the wait for its first */
+	bool counted;                /* in the gate */
 	uint64_t idle_since;         /* loop time, ms */
 	struct ab_deadline deadline; /* of the state it is in */
 	char client[46];
@@ -62,21 +64,21 @@ struct ab_front {
 	struct ab_log_ring *log;
 	struct MHD_Daemon *daemon;
 	struct ab_ids ids;
-	int listen_fd;  /* libmicrohttpd's until the drain */
-	int hangup_fd;  /* an epoll that reports only clients leaving */
+	int listen_fd; /* libmicrohttpd's until the drain */
+	int hangup_fd; /* an epoll that reports only clients leaving */
 
-	uv_poll_t events;  /* libmicrohttpd's epoll */
+	uv_poll_t events; /* libmicrohttpd's epoll */
 	uv_poll_t hangups;
 	uv_prepare_t prepare;
 	uv_check_t check;
-	uv_idle_t idle;    /* active while libmicrohttpd has work left: the loop must not wait */
-	uv_timer_t retry;  /* until libmicrohttpd wants to run again by itself */
-	uv_timer_t sweep;  /* while draining */
-	unsigned closing;  /* handles whose close callback has not run */
-	bool run;          /* libmicrohttpd is to run before the loop waits */
-	unsigned spins;    /* runs in a row that called nothing of ours and left work */
-	uint64_t calls;    /* of libmicrohttpd to us */
-	uint64_t polled;   /* loop time when it last came back from waiting */
+	uv_idle_t idle;   /* active while libmicrohttpd has work left: the loop must not wait */
+	uv_timer_t retry; /* until libmicrohttpd wants to run again by itself */
+	uv_timer_t sweep; /* while draining */
+	unsigned closing; /* handles whose close callback has not run */
+	bool run;         /* libmicrohttpd is to run before the loop waits */
+	unsigned spins;   /* runs in a row that called nothing of ours and left work */
+	uint64_t calls;   /* of libmicrohttpd to us */
+	uint64_t polled;  /* loop time when it last came back from waiting */
 
 	struct ab_deadline_queue *head_queue, *body_queue, *send_queue, *idle_queue, *linger_queue;
 	struct ab_connection connections; /* ring */
@@ -90,17 +92,18 @@ struct ab_front {
 };
 
 enum {
-	AB_IDLE_MS = 60 * 1000,  /* a kept connection without a request */
-	AB_LINGER_MS = 2 * 1000, /* swallowing what a refused client still sends, so that it can read the reply */
+	AB_IDLE_MS = 60 * 1000, /* a kept connection without a request */
+	AB_LINGER_MS =
+	        2 * 1000, /* swallowing what a refused client still sends, so that it can read the reply */
 };
 
 /* ---- connection.c: coming, going, deadlines ---- */
 
 /* libmicrohttpd's callbacks. */
-void ab_connection_on_notify(void *cls, struct MHD_Connection *mhd, void **context,
-	enum MHD_ConnectionNotificationCode code);
-void ab_connection_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
-	enum MHD_RequestTerminationCode code);
+void ab_connection_on_notify(
+        void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+void ab_connection_on_completed(
+        void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 /* Events on front->hangup_fd. */
 void ab_connection_on_hangups(struct ab_front *front);
 /* Let the deadline of what comes now replace the one before. */
@@ -113,14 +116,15 @@ void ab_connection_cut(struct ab_connection *connection);
 void ab_connection_abandon(struct ab_connection *connection);
 /* Give the place in the gate back, if it has one. */
 void ab_connection_leave_gate(struct ab_connection *connection);
-/* Write `reply` past libmicrohttpd, which can't reply in the middle of a body, and linger. Takes the reply's body. */
+/* Write `reply` past libmicrohttpd, which can't reply in the middle of a body, and linger. Takes the reply's
+ * body. */
 void ab_connection_reply_raw(struct ab_connection *connection, struct ab_reply *reply);
 
 /* ---- intake.c: a request from its first line to its queued reply ---- */
 
 void *ab_intake_on_target(void *cls, const char *target, struct MHD_Connection *mhd);
-enum MHD_Result ab_intake_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-	const char *version, const char *data, size_t *data_len, void **context);
+enum MHD_Result ab_intake_on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+        const char *method, const char *version, const char *data, size_t *data_len, void **context);
 /* A problem reply in the request's arena, or NULL without memory. */
 struct ab_reply *ab_intake_problem(struct ab_connection *connection, int status, const char *detail);
 

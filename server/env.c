@@ -1,5 +1,5 @@
-/* server/env.c: see env.h. The order matters: what has calls to complete closes before the deadlines that bound
- * them, the loop after its last close callback, the pool last of all. */
+/* server/env.c: see env.h. The order matters: what has calls to complete closes before the deadlines that
+ * bound them, the loop after its last close callback, the pool last of all. */
 #include "env.h"
 
 #include "../handlers/http/http.h"
@@ -33,8 +33,8 @@ enum ab_code ab_env_init(struct ab_env *env, unsigned worker, struct ab_error *e
 	if (rc != 0) {
 		free(env->loop);
 		env->loop = NULL;
-		return ab_error_set(err, rc == UV_ENOMEM ? AB_ENOMEM : AB_EINTERNAL, "event loop: %s",
-			uv_strerror(rc));
+		return ab_error_set(
+		        err, rc == UV_ENOMEM ? AB_ENOMEM : AB_EINTERNAL, "event loop: %s", uv_strerror(rc));
 	}
 	ab_pool_init(&env->pool);
 	env->deadlines = ab_deadlines_create(env->loop);

@@ -1,5 +1,5 @@
-/* server/front.c: the daemon in the loop: when it runs, and how it ends. Connections are in connection.c, requests in
- * intake.c. */
+/* server/front.c: the daemon in the loop: when it runs, and how it ends. Connections are in connection.c,
+ * requests in intake.c. */
 #include "connection.h"
 
 #include <errno.h>
@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 enum {
-	/* Head, reply's head and what libmicrohttpd notes of each field. It zeroes all of it after every request, so
-	 * this is also what an idle kept connection costs. */
+	/* Head, reply's head and what libmicrohttpd notes of each field. It zeroes all of it after every
+	 * request, so this is also what an idle kept connection costs. */
 	FRONT_MEMORY = 16 * 1024,
 	FRONT_BLOCKED_MS = 100, /* a turn of the loop longer than this is worth a line in the log */
 	FRONT_SPINS = 64,       /* runs without effect until the next waits a millisecond */
-	FRONT_GRACE_MS = 1000,  /* while draining: what an idle connection may take to send a request after all */
+	FRONT_GRACE_MS =
+	        1000, /* while draining: what an idle connection may take to send a request after all */
 	FRONT_SWEEP_MS = 50,
 	FRONT_WRITES_MS = 2000, /* after the limit: for the writes to end by their own timeouts */
 };
@@ -35,8 +36,9 @@ static void front_on_retry(uv_timer_t *timer)
 	front->run = true;
 }
 
-/* How soon libmicrohttpd wants to run again. A connection whose peer fills the buffer with a chunk header that never
- * ends leaves it with work it can't do: then the loop goes slow instead of spinning, until the deadline. */
+/* How soon libmicrohttpd wants to run again. A connection whose peer fills the buffer with a chunk header
+ * that never ends leaves it with work it can't do: then the loop goes slow instead of spinning, until the
+ * deadline. */
 static void front_schedule(struct ab_front *front, uint64_t calls_before)
 {
 	MHD_UNSIGNED_LONG_LONG wait;
@@ -92,7 +94,7 @@ static void front_on_prepare(uv_prepare_t *prepare)
 	busy = uv_now(front->env->loop) - front->polled;
 	if (busy > FRONT_BLOCKED_MS)
 		ab_log_event(front->log, AB_LOG_WARN, "worker %u: the loop was blocked for %llu ms",
-			front->env->worker, (unsigned long long)busy);
+		        front->env->worker, (unsigned long long)busy);
 	front_maybe_drained(front);
 }
 
@@ -151,20 +153,18 @@ static struct MHD_Daemon *front_start_daemon(struct ab_front *front, unsigned ma
 #if MHD_VERSION >= 0x01000000
 	flags |= MHD_USE_NO_THREAD_SAFETY;
 #endif
-	return MHD_start_daemon(flags, 0, NULL, NULL, ab_intake_on_request, front,
-		MHD_OPTION_EXTERNAL_LOGGER, front_on_message, front,
-		MHD_OPTION_LISTEN_SOCKET, front->listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, max_connections,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)FRONT_MEMORY,
-		MHD_OPTION_URI_LOG_CALLBACK, ab_intake_on_target, front,
-		MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL,
-		MHD_OPTION_NOTIFY_CONNECTION, ab_connection_on_notify, front,
-		MHD_OPTION_NOTIFY_COMPLETED, ab_connection_on_completed, front,
+	return MHD_start_daemon(flags, 0, NULL, NULL, ab_intake_on_request, front, MHD_OPTION_EXTERNAL_LOGGER,
+	        front_on_message, front, MHD_OPTION_LISTEN_SOCKET, front->listen_fd,
+	        MHD_OPTION_CONNECTION_LIMIT, max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	        (size_t)FRONT_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, ab_intake_on_target, front,
+	        MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+	        ab_connection_on_notify, front, MHD_OPTION_NOTIFY_COMPLETED, ab_connection_on_completed,
+	        front,
 #if MHD_VERSION >= 0x01000000
-		/* There, unlike in 0.9.75, this refuses what our guard can't see. */
-		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	        /* There, unlike in 0.9.75, this refuses what our guard can't see. */
+	        MHD_OPTION_STRICT_FOR_CLIENT, 1,
 #endif
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
 static bool front_make_queues(struct ab_front *front)
@@ -178,7 +178,7 @@ static bool front_make_queues(struct ab_front *front)
 	front->idle_queue = ab_deadlines_queue(set, AB_IDLE_MS);
 	front->linger_queue = ab_deadlines_queue(set, AB_LINGER_MS);
 	return front->head_queue != NULL && front->body_queue != NULL && front->send_queue != NULL &&
-		front->idle_queue != NULL && front->linger_queue != NULL;
+	       front->idle_queue != NULL && front->linger_queue != NULL;
 }
 
 static void front_on_closed(uv_handle_t *handle)
@@ -195,7 +195,8 @@ static void front_close_handle(struct ab_front *front, void *handle)
 	uv_close(handle, front_on_closed);
 }
 
-/* Handles that can't fail come first, so that from here on there is always a close callback to free the front. */
+/* Handles that can't fail come first, so that from here on there is always a close callback to free the
+ * front. */
 static int front_make_handles(struct ab_front *front)
 {
 	uv_loop_t *loop = front->env->loop;
@@ -225,7 +226,8 @@ static int front_make_handles(struct ab_front *front)
 	return 0;
 }
 
-enum ab_code ab_front_create(const struct ab_front_options *options, struct ab_front **ret_front, struct ab_error *err)
+enum ab_code ab_front_create(
+        const struct ab_front_options *options, struct ab_front **ret_front, struct ab_error *err)
 {
 	struct ab_front *front = calloc(1, sizeof(*front));
 	enum ab_code code;
@@ -290,7 +292,8 @@ static void front_accept_rest(struct ab_front *front)
 	for (;;) {
 		struct sockaddr_storage address;
 		socklen_t len = sizeof(address);
-		int fd = accept4(front->listen_fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(
+		        front->listen_fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
 			return;
@@ -317,7 +320,7 @@ static bool connection_is_quiet(const struct ab_connection *connection, uint64_t
 	int unread = 0;
 
 	return connection->state == AB_CONNECTION_IDLE && now - connection->idle_since >= FRONT_GRACE_MS &&
-		(ioctl(connection->fd, FIONREAD, &unread) != 0 || unread == 0);
+	       (ioctl(connection->fd, FIONREAD, &unread) != 0 || unread == 0);
 }
 
 static void front_on_sweep(uv_timer_t *timer)
@@ -347,13 +350,13 @@ void ab_front_drain(struct ab_front *front, uint64_t limit_ms)
 		front->run = true;
 	}
 	uv_timer_start(&front->sweep, front_on_sweep, limit_ms < FRONT_SWEEP_MS ? limit_ms : FRONT_SWEEP_MS,
-		FRONT_SWEEP_MS);
+	        FRONT_SWEEP_MS);
 }
 
 void ab_front_close(struct ab_front *front)
 {
-	void *handles[] = {&front->events, &front->hangups, &front->prepare, &front->check, &front->idle, &front->retry,
-		&front->sweep};
+	void *handles[] = {&front->events, &front->hangups, &front->prepare, &front->check, &front->idle,
+	        &front->retry, &front->sweep};
 
 	uv_poll_stop(&front->events);
 	uv_poll_stop(&front->hangups);

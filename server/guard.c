@@ -8,10 +8,11 @@ enum { METHOD_MAX = 32, LENGTH_DIGITS = 18 };
 
 /* What a byte may be part of. */
 enum {
-	BYTE_TOKEN = 1,  /* RFC 9110, section 5.6.2 */
-	BYTE_VALUE = 2,  /* a field's value: visible, blank, tab, beyond ASCII */
-	BYTE_TARGET = 4, /* a request target: visible, but no '#'; beyond ASCII is judged when it is decoded */
-	BYTE_HOST = 8,   /* a registered name: unreserved, sub-delims, percent (RFC 3986, section 3.2.2) */
+	BYTE_TOKEN = 1, /* RFC 9110, section 5.6.2 */
+	BYTE_VALUE = 2, /* a field's value: visible, blank, tab, beyond ASCII */
+	BYTE_TARGET =
+	        4,     /* a request target: visible, but no '#'; beyond ASCII is judged when it is decoded */
+	BYTE_HOST = 8, /* a registered name: unreserved, sub-delims, percent (RFC 3986, section 3.2.2) */
 };
 
 #define T (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET | BYTE_HOST)
@@ -19,12 +20,44 @@ enum {
 #define K (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET)
 #define H (BYTE_VALUE | BYTE_TARGET | BYTE_HOST)
 static const unsigned char bytes[256] = {
-	['\t'] = BYTE_VALUE, [' '] = BYTE_VALUE, ['!'] = T, ['"'] = V, ['#'] = BYTE_TOKEN | BYTE_VALUE,
-	['$'] = T, ['%'] = T, ['&'] = T, ['\''] = T, ['('] = H, [')'] = H, ['*'] = T, ['+'] = T, [','] = H,
-	['-'] = T, ['.'] = T, ['/'] = V, ['0' ... '9'] = T, [':'] = V, [';'] = H, ['<'] = V, ['='] = H,
-	['>'] = V, ['?'] = V, ['@'] = V, ['A' ... 'Z'] = T, ['['] = V, ['\\'] = V, [']'] = V, ['^'] = K,
-	['_'] = T, ['`'] = K, ['a' ... 'z'] = T, ['{'] = V, ['|'] = K, ['}'] = V, ['~'] = T,
-	[0x80 ... 0xff] = BYTE_VALUE | BYTE_TARGET,
+        ['\t'] = BYTE_VALUE,
+        [' '] = BYTE_VALUE,
+        ['!'] = T,
+        ['"'] = V,
+        ['#'] = BYTE_TOKEN | BYTE_VALUE,
+        ['$'] = T,
+        ['%'] = T,
+        ['&'] = T,
+        ['\''] = T,
+        ['('] = H,
+        [')'] = H,
+        ['*'] = T,
+        ['+'] = T,
+        [','] = H,
+        ['-'] = T,
+        ['.'] = T,
+        ['/'] = V,
+        ['0' ... '9'] = T,
+        [':'] = V,
+        [';'] = H,
+        ['<'] = V,
+        ['='] = H,
+        ['>'] = V,
+        ['?'] = V,
+        ['@'] = V,
+        ['A' ... 'Z'] = T,
+        ['['] = V,
+        ['\\'] = V,
+        [']'] = V,
+        ['^'] = K,
+        ['_'] = T,
+        ['`'] = K,
+        ['a' ... 'z'] = T,
+        ['{'] = V,
+        ['|'] = K,
+        ['}'] = V,
+        ['~'] = T,
+        [0x80 ... 0xff] = BYTE_VALUE | BYTE_TARGET,
 };
 #undef T
 #undef V
@@ -73,7 +106,7 @@ static bool host_valid(const char *text, size_t len)
 	if (host == len)
 		return true;
 	return text[host] == ':' && len - host <= 6 &&
-		(host + 1 == len || all_digits(text + host + 1, len - host - 1));
+	       (host + 1 == len || all_digits(text + host + 1, len - host - 1));
 }
 
 /* absolute-form (RFC 9112, section 3.2.2): any authority is ours, whoever asked got here. */
@@ -125,7 +158,8 @@ static bool method_known(const char *method)
 /* "HTTP/1.x"; *ret_old: 1.0, which knows neither chunks nor a required Host. */
 static bool version_valid(const char *version, bool *ret_old)
 {
-	if (strncmp(version, "HTTP/1.", 7) != 0 || !all_digits(version + 7, strlen(version + 7)) || version[8] != '\0')
+	if (strncmp(version, "HTTP/1.", 7) != 0 || !all_digits(version + 7, strlen(version + 7)) ||
+	        version[8] != '\0')
 		return false;
 	*ret_old = version[7] == '0';
 	return true;
@@ -210,8 +244,8 @@ static const char *guard_framing(const struct fields *fields, bool old, struct a
 	if (length != NULL) {
 		if (!all_digits(length->value, length->value_len))
 			return "The content length is malformed.";
-		framing->length = length->value_len > LENGTH_DIGITS ? UINT64_MAX :
-		                                                      strtoull(length->value, NULL, 10);
+		framing->length =
+		        length->value_len > LENGTH_DIGITS ? UINT64_MAX : strtoull(length->value, NULL, 10);
 	}
 	return NULL;
 }
@@ -261,7 +295,7 @@ static void layout_want(struct ab_layout *layout, const char *piece)
 }
 
 void ab_layout_begin(struct ab_layout *layout, const char *method, const char *target, size_t target_len,
-	const char *version)
+        const char *version)
 {
 	*layout = (struct ab_layout){.next = (uintptr_t)method + strlen(method) + 1};
 	layout_want(layout, target);
@@ -270,8 +304,8 @@ void ab_layout_begin(struct ab_layout *layout, const char *method, const char *t
 	layout->next += strlen(version) + 2;
 }
 
-void ab_layout_header(struct ab_layout *layout, const char *name, size_t name_len, const char *value,
-	size_t value_len)
+void ab_layout_header(
+        struct ab_layout *layout, const char *name, size_t name_len, const char *value, size_t value_len)
 {
 	layout_want(layout, name);
 	if ((uintptr_t)value <= (uintptr_t)name + name_len)

@@ -5,7 +5,8 @@
 #include <sys/random.h>
 #include <time.h>
 
-/* The finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection, so distinct counters give distinct ids. */
+/* The finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection, so distinct counters give distinct ids.
+ */
 static uint64_t ids_mix(uint64_t x)
 {
 	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -89,10 +90,11 @@ static bool traceparent_valid(const char *text, size_t len)
 	if (version ? len > 55 && text[55] != '-' : len != 55)
 		return false;
 	return hex_valid(text + 3, 32, &trace) && trace && hex_valid(text + 36, 16, &span) && span &&
-		hex_valid(text + 53, 2, &flags);
+	       hex_valid(text + 53, 2, &flags);
 }
 
-void ab_ids_traceparent(struct ab_ids *ids, const char *incoming, size_t len, char ret_parent[AB_TRACEPARENT_SIZE])
+void ab_ids_traceparent(
+        struct ab_ids *ids, const char *incoming, size_t len, char ret_parent[AB_TRACEPARENT_SIZE])
 {
 	bool known = traceparent_valid(incoming, len);
 	char *to = ret_parent;
@@ -110,8 +112,8 @@ void ab_ids_traceparent(struct ab_ids *ids, const char *incoming, size_t len, ch
 	to = ids_hex(to, ids_next(ids) | 1);
 	*to++ = '-';
 	*to++ = '0';
-	/* Of the flags only "sampled" may be passed on (section 3.2.2.5); a new trace leaves the choice to others by
-	 * saying yes. */
+	/* Of the flags only "sampled" may be passed on (section 3.2.2.5); a new trace leaves the choice to
+	 * others by saying yes. */
 	*to++ = known && (hex_value(incoming[54]) & 1) == 0 ? '0' : '1';
 	*to = '\0';
 }

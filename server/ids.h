@@ -1,7 +1,7 @@
 /* server/ids.h: names for requests and traces, without asking the kernel for each.
  *
- * One a worker, seeded once from the kernel. Ids are unguessable enough to be shown to clients: they say neither how
- * many requests there were nor which worker answered. They are names, not secrets. */
+ * One a worker, seeded once from the kernel. Ids are unguessable enough to be shown to clients: they say
+ * neither how many requests there were nor which worker answered. They are names, not secrets. */
 #ifndef AB_IDS_H
 #define AB_IDS_H
 
@@ -24,8 +24,9 @@ void ab_ids_init(struct ab_ids *ids);
 /* A new request's id: letters and digits. */
 void ab_ids_request(struct ab_ids *ids, char ret_id[AB_ID_SIZE]);
 
-/* The traceparent (W3C Trace Context, section 3.2) to send on: `incoming` with a span id of our own when it is valid,
- * otherwise (NULL, malformed, all zero) the start of a new trace. */
-void ab_ids_traceparent(struct ab_ids *ids, const char *incoming, size_t len, char ret_parent[AB_TRACEPARENT_SIZE]);
+/* The traceparent (W3C Trace Context, section 3.2) to send on: `incoming` with a span id of our own when it
+ * is valid, otherwise (NULL, malformed, all zero) the start of a new trace. */
+void ab_ids_traceparent(
+        struct ab_ids *ids, const char *incoming, size_t len, char ret_parent[AB_TRACEPARENT_SIZE]);
 
 #endif

@@ -1,8 +1,8 @@
 /* server/intake.c: a request from its first line to its queued reply: head, guard, body, exchange, reply.
  *
- * libmicrohttpd calls the handler once when the head is there, for each piece of the body, and once more when all of it is
- * there; a run that finishes at once answers in that last call. Suspending earlier would make 0.9.75 close the
- * connection after the answer. */
+ * libmicrohttpd calls the handler once when the head is there, for each piece of the body, and once more when
+ * all of it is there; a run that finishes at once answers in that last call. Suspending earlier would make
+ * 0.9.75 close the connection after the answer. */
 #include "connection.h"
 
 #include <string.h>
@@ -25,8 +25,12 @@ static void intake_begin(struct ab_connection *connection, const char *target)
 
 	connection->began = uv_hrtime();
 	ab_ids_request(&front->ids, connection->id);
-	connection->request = (struct ab_request){.target = "", .query = "", .body = "", .id = connection->id,
-		.client = connection->client, .traceparent = connection->traceparent};
+	connection->request = (struct ab_request){.target = "",
+	        .query = "",
+	        .body = "",
+	        .id = connection->id,
+	        .client = connection->client,
+	        .traceparent = connection->traceparent};
 	ab_buf_init(&connection->body, (size_t)front->app->settings->max_body);
 	connection->arena = ab_arena_create(&front->env->pool);
 	if (connection->arena == NULL)
@@ -92,7 +96,8 @@ static enum MHD_Result intake_send(struct ab_connection *connection, struct MHD_
 	if (reply->body == NULL)
 		response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	else
-		response = MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+		response =
+		        MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
 	if (response == NULL) {
 		free(reply->body);
 		reply->body = NULL;
@@ -105,8 +110,8 @@ static enum MHD_Result intake_send(struct ab_connection *connection, struct MHD_
 		const struct ab_header *header = &reply->headers[i];
 
 		if (MHD_add_response_header(response, header->name, header->value) == MHD_NO)
-			ab_log_event(front->log, AB_LOG_WARN, "request %s: header %s can't be sent", connection->id,
-				header->name);
+			ab_log_event(front->log, AB_LOG_WARN, "request %s: header %s can't be sent",
+			        connection->id, header->name);
 	}
 	if (reply->close || front->draining)
 		MHD_add_response_header(response, "Connection", "close");
@@ -119,7 +124,7 @@ static enum MHD_Result intake_send(struct ab_connection *connection, struct MHD_
 
 /* Reply with a problem in place of a run. */
 static enum MHD_Result intake_refuse(struct ab_connection *connection, struct MHD_Connection *mhd, int status,
-	const char *detail, bool close)
+        const char *detail, bool close)
 {
 	connection->reply = ab_intake_problem(connection, status, detail);
 	if (connection->reply == NULL)
@@ -137,7 +142,7 @@ struct intake_fields {
 };
 
 static enum MHD_Result intake_on_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
-	const char *value, size_t value_len)
+        const char *value, size_t value_len)
 {
 	struct intake_fields *fields = cls;
 	struct ab_header *header;
@@ -151,18 +156,19 @@ static enum MHD_Result intake_on_field(void *cls, enum MHD_ValueKind kind, const
 	header->value = value == NULL ? "" : value;
 	header->value_len = value == NULL ? 0 : value_len;
 	ab_layout_header(&fields->layout, header->name, name_len, header->value, header->value_len);
-	while (header->value_len > 0 && (header->value[header->value_len - 1] == ' ' ||
-						header->value[header->value_len - 1] == '\t'))
+	while (header->value_len > 0 &&
+	        (header->value[header->value_len - 1] == ' ' || header->value[header->value_len - 1] == '\t'))
 		header->value_len--;
 	return MHD_YES;
 }
 
 /* Whether the head lay in the buffer as it seems to have been sent. */
-static bool intake_layout_fine(const struct intake_fields *fields, struct MHD_Connection *mhd, const char *method)
+static bool intake_layout_fine(
+        const struct intake_fields *fields, struct MHD_Connection *mhd, const char *method)
 {
 #if MHD_VERSION < 0x01000000
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
 	return info != NULL && ab_layout_end(&fields->layout, method, info->header_size);
 #else
@@ -175,8 +181,8 @@ static bool intake_layout_fine(const struct intake_fields *fields, struct MHD_Co
 }
 
 /* Collect the fields and judge the head; NULL when it is fine. */
-static const char *intake_judge(struct ab_connection *connection, struct MHD_Connection *mhd, const char *method,
-	const char *version, int *ret_status)
+static const char *intake_judge(struct ab_connection *connection, struct MHD_Connection *mhd,
+        const char *method, const char *version, int *ret_status)
 {
 	struct ab_request *request = &connection->request;
 	struct intake_fields fields = {0};
@@ -232,10 +238,10 @@ static bool method_takes_body(const char *method)
 	return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0;
 }
 
-/* A body that may not come. A client that waits for leave to send it is told by the reply; any other sends it anyway, and
- * must be let finish to read the reply. */
-static enum MHD_Result intake_refuse_body(struct ab_connection *connection, struct MHD_Connection *mhd, int status,
-	const char *detail)
+/* A body that may not come. A client that waits for leave to send it is told by the reply; any other sends it
+ * anyway, and must be let finish to read the reply. */
+static enum MHD_Result intake_refuse_body(
+        struct ab_connection *connection, struct MHD_Connection *mhd, int status, const char *detail)
 {
 	struct ab_reply *reply;
 
@@ -248,8 +254,8 @@ static enum MHD_Result intake_refuse_body(struct ab_connection *connection, stru
 	return MHD_YES;
 }
 
-static enum MHD_Result intake_head(struct ab_connection *connection, struct MHD_Connection *mhd, const char *method,
-	const char *version)
+static enum MHD_Result intake_head(
+        struct ab_connection *connection, struct MHD_Connection *mhd, const char *method, const char *version)
 {
 	struct ab_front *front = connection->front;
 	const struct ab_framing *framing = &connection->framing;
@@ -265,7 +271,7 @@ static enum MHD_Result intake_head(struct ab_connection *connection, struct MHD_
 	if (!intake_cut_authority(connection))
 		return MHD_NO;
 	ab_ids_traceparent(&front->ids, framing->traceparent == NULL ? NULL : framing->traceparent->value,
-		framing->traceparent == NULL ? 0 : framing->traceparent->value_len, connection->traceparent);
+	        framing->traceparent == NULL ? 0 : framing->traceparent->value_len, connection->traceparent);
 	connection->state = AB_CONNECTION_BODY;
 	if (!framing->chunked && framing->length == 0)
 		return MHD_YES; /* the last call follows at once */
@@ -290,7 +296,7 @@ static enum MHD_Result intake_body(struct ab_connection *connection, const char 
 		return MHD_YES;
 	too_big = connection->body.too_big;
 	reply = ab_intake_problem(connection, too_big ? 413 : 503,
-		too_big ? "The request's body is too large." : "Out of memory.");
+	        too_big ? "The request's body is too large." : "Out of memory.");
 	if (reply == NULL)
 		return MHD_NO;
 	ab_connection_reply_raw(connection, reply);
@@ -360,8 +366,8 @@ static enum MHD_Result intake_run(struct ab_connection *connection, struct MHD_C
 	if (!intake_enter_gate(connection))
 		return intake_refuse_overload(connection, mhd);
 	connection->state = AB_CONNECTION_RUNNING;
-	code = ab_exchange_start(front->app, connection->arena, &connection->request, intake_on_done, connection,
-		&connection->exchange);
+	code = ab_exchange_start(front->app, connection->arena, &connection->request, intake_on_done,
+	        connection, &connection->exchange);
 	if (code == AB_PENDING) {
 		front->counts.suspended++;
 		MHD_suspend_connection(mhd);
@@ -378,8 +384,8 @@ static enum MHD_Result intake_run(struct ab_connection *connection, struct MHD_C
 
 /* ---- the handler ---- */
 
-enum MHD_Result ab_intake_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-	const char *version, const char *data, size_t *data_len, void **context)
+enum MHD_Result ab_intake_on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+        const char *method, const char *version, const char *data, size_t *data_len, void **context)
 {
 	struct ab_connection *connection = *context;
 	struct ab_front *front = cls;

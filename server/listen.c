@@ -40,8 +40,8 @@ bool ab_address_parse(const char *text, struct ab_address *ret)
 		return false;
 	memcpy(address.host, host, len);
 	address.port = (uint16_t)port;
-	if (six ? inet_pton(AF_INET6, address.host, &ignored) != 1 :
-		  inet_pton(AF_INET, address.host, &ignored) != 1 && strcmp(address.host, "localhost") != 0)
+	if (six ? inet_pton(AF_INET6, address.host, &ignored) != 1
+	        : inet_pton(AF_INET, address.host, &ignored) != 1 && strcmp(address.host, "localhost") != 0)
 		return false;
 	*ret = address;
 	return true;
@@ -82,7 +82,8 @@ bool ab_address_is_loopback(const struct ab_address *address)
 
 void ab_address_format(const struct ab_address *address, char *buf, size_t size)
 {
-	snprintf(buf, size, strchr(address->host, ':') != NULL ? "[%s]:%u" : "%s:%u", address->host, address->port);
+	snprintf(buf, size, strchr(address->host, ':') != NULL ? "[%s]:%u" : "%s:%u", address->host,
+	        address->port);
 }
 
 /* ---- sockets ---- */
@@ -95,11 +96,13 @@ static enum ab_code listen_fail(const struct ab_address *address, int code, stru
 	switch (code) {
 	case EADDRINUSE:
 		return ab_error_set(err, AB_EINVALID,
-			"%s is in use: another program listens there; stop it, or choose another address", text);
+		        "%s is in use: another program listens there; stop it, or choose another address",
+		        text);
 	case EADDRNOTAVAIL:
 		return ab_error_set(err, AB_EINVALID, "%s is not an address of this machine", text);
 	case EACCES:
-		return ab_error_set(err, AB_EINVALID, "%s needs privileges; choose a port from 1024 up", text);
+		return ab_error_set(
+		        err, AB_EINVALID, "%s needs privileges; choose a port from 1024 up", text);
 	default:
 		return ab_error_set(err, AB_EINTERNAL, "listening on %s: %s", text, strerror(code));
 	}
@@ -123,7 +126,7 @@ static int listen_bind(const struct ab_address *address, bool shared)
 	if (storage.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0) ||
-		bind(fd, (struct sockaddr *)&storage, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+	        bind(fd, (struct sockaddr *)&storage, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
 		code = errno;
 		close(fd);
 		errno = code;
@@ -139,8 +142,8 @@ static uint16_t listen_port(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&storage, &len) != 0)
 		return 0;
-	return ntohs(storage.ss_family == AF_INET ? ((struct sockaddr_in *)&storage)->sin_port :
-						    ((struct sockaddr_in6 *)&storage)->sin6_port);
+	return ntohs(storage.ss_family == AF_INET ? ((struct sockaddr_in *)&storage)->sin_port
+	                                          : ((struct sockaddr_in6 *)&storage)->sin6_port);
 }
 
 enum ab_code ab_listen(struct ab_address *address, unsigned count, int *ret_fds, struct ab_error *err)

@@ -11,10 +11,11 @@ bool ab_address_is_loopback(const struct ab_address *address);
 /* "127.0.0.1:8080", "[::1]:8080". */
 void ab_address_format(const struct ab_address *address, char *buf, size_t size);
 
-/* Listen on `address` with `count` sockets that share the port (each gets its part of the connections); a port of 0 becomes
- * the one that was chosen. First bound alone, since sharing would also let a forgotten other server take half of the
- * requests. The sockets are non-blocking; none are left after an error. Errors: AB_EINVALID (in use, not ours, not
- * allowed: the text says what to do), AB_EINTERNAL. */
-AB_NODISCARD enum ab_code ab_listen(struct ab_address *address, unsigned count, int *ret_fds, struct ab_error *err);
+/* Listen on `address` with `count` sockets that share the port (each gets its part of the connections); a
+ * port of 0 becomes the one that was chosen. First bound alone, since sharing would also let a forgotten
+ * other server take half of the requests. The sockets are non-blocking; none are left after an error. Errors:
+ * AB_EINVALID (in use, not ours, not allowed: the text says what to do), AB_EINTERNAL. */
+AB_NODISCARD enum ab_code ab_listen(
+        struct ab_address *address, unsigned count, int *ret_fds, struct ab_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* server/log.c: the rings and the writer thread. How a line looks is in log_line.c.
  *
- * The writer naps for a moment between rounds while there is something to write, so that a busy worker never pays for
- * waking it; only when a round finds nothing does it fall asleep and say so, and the next line wakes it. */
+ * The writer naps for a moment between rounds while there is something to write, so that a busy worker never
+ * pays for waking it; only when a round finds nothing does it fall asleep and say so, and the next line wakes
+ * it. */
 #include "log_ring.h"
 
 #include <errno.h>
@@ -51,7 +52,8 @@ void ab_log_put(struct ab_log_ring *ring, const char *line, size_t len)
 		memcpy(ring->bytes + at, line, first);
 		memcpy(ring->bytes, line + first, len - first);
 	}
-	/* Sequentially consistent, like the writer's store to `asleep` and load of `head`: one of us sees the other. */
+	/* Sequentially consistent, like the writer's store to `asleep` and load of `head`: one of us sees the
+	 * other. */
 	atomic_store(&ring->head, head + len);
 	if (atomic_load(&log->asleep) && atomic_exchange(&log->asleep, false))
 		sem_post(&log->wake);
@@ -108,13 +110,15 @@ static uint64_t log_count_lines(const char *bytes, size_t len)
 {
 	uint64_t lines = 0;
 
-	for (const char *end = bytes + len; (bytes = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL; bytes++)
+	for (const char *end = bytes + len; (bytes = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL;
+	        bytes++)
 		lines++;
 	return lines;
 }
 
-/* Write all of it, waiting for a descriptor that is only slow. False when it takes nothing any more. A line cut by the
- * error is lost in part; the next begins where the descriptor left off, as far as anyone can know. */
+/* Write all of it, waiting for a descriptor that is only slow. False when it takes nothing any more. A line
+ * cut by the error is lost in part; the next begins where the descriptor left off, as far as anyone can know.
+ */
 static bool log_write(struct ab_log *log, const char *bytes, size_t len)
 {
 	while (len > 0) {
@@ -148,11 +152,11 @@ static void log_report(struct ab_log *log)
 		return;
 	if (log->human) {
 		len = snprintf(line, sizeof(line), "anabranch: warning: %llu log lines dropped\n",
-			(unsigned long long)(lost - log->reported));
+		        (unsigned long long)(lost - log->reported));
 	} else {
 		len = snprintf(line, sizeof(line),
-			"{\"level\":\"warn\",\"message\":\"log lines dropped\",\"dropped\":%llu}\n",
-			(unsigned long long)(lost - log->reported));
+		        "{\"level\":\"warn\",\"message\":\"log lines dropped\",\"dropped\":%llu}\n",
+		        (unsigned long long)(lost - log->reported));
 	}
 	/* Its own failure is not counted as a lost line. */
 	if (write(log->fd, line, (size_t)len) == len)

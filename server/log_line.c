@@ -1,7 +1,7 @@
 /* server/log_line.c: what a log line looks like.
  *
- * Written by hand into the ring's own line: an access line costs every request, and printf is slow. A line that grows
- * too long is cut in its last text, never in its form: the room for what must follow is kept. */
+ * Written by hand into the ring's own line: an access line costs every request, and printf is slow. A line
+ * that grows too long is cut in its last text, never in its form: the room for what must follow is kept. */
 #include "log_ring.h"
 
 #include "../handlers/utf8.h"
@@ -10,9 +10,8 @@
 #include <string.h>
 
 enum {
-	LINE_TAIL = 16,   /* kept for closing quotes, braces and the newline */
-	LINE_FIELDS = 512, /* kept, while a text is written, for the fields after it */
-	LINE_PATH = 256,  /* of a path that met no route */
+	LINE_TAIL = 16,  /* kept for a closing quote, brace and newline */
+	LINE_PATH = 256, /* of a path that met no route */
 };
 
 struct line {
@@ -24,8 +23,10 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 static void line_add(struct line *line, const char *text, size_t len)
 {
-	if (len > (size_t)(line->end - line->at))
-		len = (size_t)(line->end - line->at);
+	size_t room = line->at < line->end ? (size_t)(line->end - line->at) : 0;
+
+	if (len > room)
+		len = room;
 	memcpy(line->at, text, len);
 	line->at += len;
 }
@@ -77,17 +78,14 @@ static bool is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Text from anywhere: control characters (also those of Latin-1, which some terminals obey), quotes and what is not
- * UTF-8 are escaped. At most `max` bytes of it. */
+/* Text from anywhere: control characters (also those of Latin-1, which some terminals obey), quotes and what
+ * is not UTF-8 are escaped. At most `max` bytes of it. */
 static void line_text(struct line *line, const char *text, size_t len, size_t max)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	const unsigned char *end = p + (len < max ? len : max);
 	char *limit = line->end;
 
-	line->end -= LINE_FIELDS;
-	if (line->end < line->at)
-		line->end = line->at;
 	while (p < end) {
 		const unsigned char *from = p;
 		size_t sequence;
@@ -170,56 +168,25 @@ static void line_end(struct line *line, struct ab_log_ring *ring)
 	ab_log_put(ring, ring->line, (size_t)(line->at - ring->line));
 }
 
-void ab_log_event(struct ab_log_ring *ring, enum ab_log_level level, const char *fmt, ...)
+/* ,"key":"value", where there is a value and room; `key` is written as it is. */
+static void json_field(
+        struct line *line, const char *key, size_t key_len, const char *text, size_t len, size_t max)
 {
-	char text[AB_LOG_LINE / 2];
-	struct line line;
-	va_list args;
-
-	if (ring == NULL || (level == AB_LOG_DEBUG && !ab_log_wants_debug(ring->log)))
-		return;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	line_begin(&line, ring, level);
-	if (ring->human) {
-		line_lit(&line, "anabranch: ");
-		if (level != AB_LOG_INFO) {
-			line_add(&line, level_names[level], strlen(level_names[level]));
-			line_lit(&line, ": ");
-		}
-		line_string(&line, text);
-	} else {
-		line_lit(&line, ",\"message\":\"");
-		line_string(&line, text);
-		line_lit(&line, "\"");
-	}
-	line_end(&line, ring);
-}
-
-/* "key":"value", where there is a value. */
-static void json_field(struct line *line, const char *key, size_t key_len, const char *text, size_t len, size_t max)
-{
-	if (text == NULL)
+	if (text == NULL || line->end - line->at < (ptrdiff_t)key_len)
 		return;
 	line_add(line, key, key_len);
 	line_text(line, text, len, max);
-	line_lit(line, "\"");
+	*line->at++ = '"'; /* of the tail */
 }
 
-#define json_string(line, key, text)                                                                         \
-	json_field(line, ",\"" key "\":\"", sizeof(",\"" key "\":\"") - 1, text,                             \
-		(text) == NULL ? 0 : strlen(text), SIZE_MAX)
+#define json_text(line, key, text, len, max)                                                                 \
+	json_field(line, ",\"" key "\":\"", sizeof(",\"" key "\":\"") - 1, text, len, max)
+#define json_string(line, key, text) json_text(line, key, text, (text) == NULL ? 0 : strlen(text), SIZE_MAX)
 
+/* What is short stands first, so that what is cut is only text. */
 static void access_json(struct line *line, const struct ab_access *access)
 {
 	json_string(line, "id", access->id);
-	json_string(line, "method", access->method);
-	if (access->route != NULL)
-		json_string(line, "route", access->route);
-	else
-		json_field(line, ",\"path\":\"", sizeof(",\"path\":\"") - 1, access->path, access->path_len,
-			LINE_PATH);
 	line_lit(line, ",\"status\":");
 	line_uint(line, (uint64_t)access->status);
 	line_lit(line, ",\"bytes\":");
@@ -229,6 +196,11 @@ static void access_json(struct line *line, const struct ab_access *access)
 	json_string(line, "client", access->client);
 	if (access->aborted)
 		line_lit(line, ",\"aborted\":true");
+	json_string(line, "method", access->method);
+	if (access->route != NULL)
+		json_string(line, "route", access->route);
+	else
+		json_text(line, "path", access->path, access->path_len, LINE_PATH);
 	json_string(line, "degraded", access->degraded);
 	if (access->error != NULL) {
 		json_string(line, "code", ab_code_name(access->error->code));
@@ -269,6 +241,31 @@ static void access_human(struct line *line, const struct ab_access *access)
 		line_lit(line, ": ");
 		line_string(line, access->error->text);
 	}
+}
+
+void ab_log_event(struct ab_log_ring *ring, enum ab_log_level level, const char *fmt, ...)
+{
+	char text[AB_LOG_LINE / 2];
+	struct line line;
+	va_list args;
+
+	if (ring == NULL || (level == AB_LOG_DEBUG && !ab_log_wants_debug(ring->log)))
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	line_begin(&line, ring, level);
+	if (ring->human) {
+		line_lit(&line, "anabranch: ");
+		if (level != AB_LOG_INFO) {
+			line_add(&line, level_names[level], strlen(level_names[level]));
+			line_lit(&line, ": ");
+		}
+		line_string(&line, text);
+	} else {
+		json_string(&line, "message", text);
+	}
+	line_end(&line, ring);
 }
 
 void ab_log_access(struct ab_log_ring *ring, const struct ab_access *access)

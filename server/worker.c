@@ -23,7 +23,7 @@ struct ab_worker {
 };
 
 struct ab_worker *ab_worker_create(unsigned index, const struct ab_sources *sources, struct ab_shared *shared,
-	const struct ab_app_options *options, struct ab_diags *diags, struct ab_error *err)
+        const struct ab_app_options *options, struct ab_diags *diags, struct ab_error *err)
 {
 	struct ab_worker *worker = calloc(1, sizeof(*worker));
 
@@ -78,17 +78,18 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
-enum ab_code ab_worker_start(struct ab_worker *worker, const struct ab_worker_serve *serve, struct ab_error *err)
+enum ab_code ab_worker_start(
+        struct ab_worker *worker, const struct ab_worker_serve *serve, struct ab_error *err)
 {
 	struct ab_front_options options = {
-		.env = &worker->env,
-		.app = worker->app,
-		.gate = serve->gate,
-		.log = serve->log,
-		.listen_fd = serve->listen_fd,
-		.max_connections = serve->max_connections,
-		.drained = worker_on_drained,
-		.arg = worker,
+	        .env = &worker->env,
+	        .app = worker->app,
+	        .gate = serve->gate,
+	        .log = serve->log,
+	        .listen_fd = serve->listen_fd,
+	        .max_connections = serve->max_connections,
+	        .drained = worker_on_drained,
+	        .arg = worker,
 	};
 	struct ab_front *front;
 	enum ab_code code;
