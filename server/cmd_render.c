@@ -165,7 +165,7 @@ static json_t *read_data(const char *path, int *ret_exit)
 static int render(const char *path, enum ab_escape escape, const char *data_path)
 {
 	struct ab_mustache *template = compile(path, escape);
-	int result = AB_EXIT_FAILED;
+	int result;
 	struct ab_error err;
 	struct ab_buf buf;
 	json_t *data;
@@ -183,6 +183,7 @@ static int render(const char *path, enum ab_escape escape, const char *data_path
 		result = ab_finish_stdout("render", AB_EXIT_OK);
 	} else {
 		fprintf(stderr, "anabranch render: %s: %s\n", path, err.text);
+		result = AB_EXIT_FAILED;
 	}
 	ab_buf_fini(&buf);
 	json_decref(data);
