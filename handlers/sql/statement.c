@@ -14,6 +14,7 @@ enum { LABEL_BYTES = 200 };
 struct scanning {
 	struct ab_compile *compile;
 	const struct ab_sql_text *text;
+	bool mistaken;
 };
 
 static void scanning_on_mistake(void *arg, size_t offset, bool hint, const char *message)
@@ -21,10 +22,12 @@ static void scanning_on_mistake(void *arg, size_t offset, bool hint, const char 
 	struct scanning *scanning = arg;
 	struct ab_pos pos = ab_sql_text_pos(scanning->text, offset);
 
-	if (hint)
+	if (hint) {
 		ab_hint(scanning->compile->diags, pos, "%s", message);
-	else
+	} else {
 		ab_diag(scanning->compile->diags, pos, "%s", message);
+		scanning->mistaken = true;
+	}
 }
 
 /* Statements that are none of a resource's business, for a clearer message than the database's. */
@@ -71,17 +74,11 @@ static bool compile_returns(struct ab_compile *compile, enum ab_sql_returns *ret
 static struct ab_database *compile_database(struct ab_compile *compile)
 {
 	const struct ab_conf *conf = ab_conf_get(compile->map, "database");
-	size_t mistakes = ab_diags_mistakes(compile->diags);
-	struct ab_database *database;
 	const char *name = NULL;
 
 	if (conf != NULL && (name = ab_conf_string(conf, "`database`", compile->diags)) == NULL)
 		return NULL;
-	database = compile->database(compile, name);
-	if (database == NULL && ab_diags_mistakes(compile->diags) == mistakes)
-		ab_diag(compile->diags, compile->value->pos,
-		        "there is no database to ask; expected one under `databases`");
-	return database;
+	return compile->database(compile, name);
 }
 
 /* ---- the statement ---- */
@@ -186,24 +183,25 @@ static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *
 /* One line, blanks run together, cut where it gets long. */
 static char *label_of(const struct ab_sql_text *text, const struct ab_sql_scan *scan)
 {
-	char label[LABEL_BYTES];
+	char label[LABEL_BYTES + 1];
 	size_t len = 0;
 	bool blank = false;
 
-	for (size_t i = scan->start; i < scan->end && len < sizeof(label) - 2; i++) {
+	for (size_t i = scan->start; i < scan->end; i++) {
 		char c = text->text[i];
 
 		if (c == ' ' || (c >= '\t' && c <= '\r')) {
 			blank = true;
 			continue;
 		}
+		/* A character that does not fit is left out whole. */
+		if (len + ((c & 0xc0) == 0x80 ? 1 : 5) > LABEL_BYTES)
+			break;
 		if (blank)
 			label[len++] = ' ';
 		blank = false;
 		label[len++] = c;
 	}
-	while (len > 0 && len >= sizeof(label) - 2 && (label[len - 1] & 0xc0) == 0x80)
-		len--;
 	return strndup(label, len);
 }
 
@@ -240,24 +238,24 @@ static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text
 static struct ab_sql_statement *compile_statement(struct ab_compile *compile, const struct ab_sql_text *text)
 {
 	struct scanning scanning = {.compile = compile, .text = text};
-	size_t mistakes = ab_diags_mistakes(compile->diags);
 	struct ab_sql_statement *statement = NULL;
 	enum ab_sql_returns returns;
 	struct ab_sql_scan scan;
-	enum ab_code code;
+	bool memory, ok;
 
-	code = ab_sql_scan(AB_SQL_SQLITE, text->text, text->len, scanning_on_mistake, &scanning, &scan);
-	compile_returns(compile, &returns);
-	if (code == AB_OK)
+	memory = ab_sql_scan(AB_SQL_SQLITE, text->text, text->len, scanning_on_mistake, &scanning, &scan) ==
+	         AB_OK;
+	ok = compile_returns(compile, &returns) && memory && !scanning.mistaken;
+	if (memory)
 		statement = calloc(1, sizeof(*statement) + scan.count * sizeof(statement->params[0]));
-	if (statement == NULL)
+	if (statement == NULL) {
 		ab_diag(compile->diags, compile->value->pos, "out of memory");
-	else
+	} else {
 		statement->returns = returns;
-	if (ab_diags_mistakes(compile->diags) != mistakes ||
-	        !compile_scanned(compile, text, &scan, statement)) {
-		ab_sql_statement_free(statement);
-		statement = NULL;
+		if (!ok || !compile_scanned(compile, text, &scan, statement)) {
+			ab_sql_statement_free(statement);
+			statement = NULL;
+		}
 	}
 	ab_sql_scan_fini(&scan);
 	return statement;
