@@ -17,6 +17,7 @@ void harness_open(struct harness *h)
 	*h = (struct harness){.dir = ".", .request_id = "test-request", .max_fetches = 1000};
 	CHECK(uv_loop_init(&h->loop) == 0, "no loop");
 	uv_timer_init(&h->loop, &h->timer);
+	uv_prepare_init(&h->loop, &h->prepare);
 	h->env.loop = &h->loop;
 	ab_pool_init(&h->env.pool);
 	h->env.deadlines = ab_deadlines_create(&h->loop);
@@ -42,6 +43,7 @@ void harness_close(struct harness *h)
 	harness_clear(h);
 	ab_deadlines_close(h->env.deadlines);
 	uv_close((uv_handle_t *)&h->timer, NULL);
+	uv_close((uv_handle_t *)&h->prepare, NULL);
 	CHECK(uv_run(&h->loop, UV_RUN_DEFAULT) == 0, "the loop has handles left");
 	CHECK(uv_loop_close(&h->loop) == 0, "the loop is not empty");
 	ab_pool_fini(&h->env.pool);
@@ -253,20 +255,37 @@ void harness_run_end(struct harness_run *run)
 
 /* ---- the loop ---- */
 
-static void on_limit(uv_timer_t *timer)
+struct wait {
+	bool (*fn)(void *arg);
+	void *arg;
+	bool late;
+};
+
+static void wait_on_limit(uv_timer_t *timer)
 {
-	*(bool *)timer->data = true;
+	((struct wait *)timer->data)->late = true;
+}
+
+/* Before the loop sleeps: what is waited for may have come with a timer of this very turn. */
+static void wait_on_prepare(uv_prepare_t *prepare)
+{
+	struct wait *wait = prepare->data;
+
+	if (wait->late || wait->fn(wait->arg))
+		uv_stop(prepare->loop);
 }
 
 bool harness_until_fn(struct harness *h, bool (*fn)(void *arg), void *arg, unsigned ms)
 {
-	bool late = false;
+	struct wait wait = {.fn = fn, .arg = arg};
 
-	h->timer.data = &late;
+	h->timer.data = h->prepare.data = &wait;
 	uv_update_time(&h->loop);
-	uv_timer_start(&h->timer, on_limit, ms, 0);
-	while (!fn(arg) && !late)
+	uv_timer_start(&h->timer, wait_on_limit, ms, 0);
+	uv_prepare_start(&h->prepare, wait_on_prepare);
+	while (!fn(arg) && !wait.late)
 		uv_run(&h->loop, UV_RUN_ONCE);
+	uv_prepare_stop(&h->prepare);
 	uv_timer_stop(&h->timer);
 	return fn(arg);
 }

@@ -34,6 +34,7 @@ struct harness {
 	struct ab_scope *scopes[HARNESS_RESOURCES];
 	size_t n_resources;
 	uv_timer_t timer;
+	uv_prepare_t prepare;
 };
 
 struct harness_run {
