@@ -3,26 +3,31 @@
 
 #include "../json.h"
 
-/* Why both quotes: an attribute may be written with either. */
-static const struct mustache_slice entities[256] = {
-        ['&'] = {"&amp;", 5},
-        ['<'] = {"&lt;", 4},
-        ['>'] = {"&gt;", 4},
-        ['"'] = {"&quot;", 6},
-        ['\''] = {"&#39;", 5},
+/* Both quotes, since an attribute may be written with either. */
+enum entity { PLAIN, AMP, LT, GT, QUOT, APOS };
+
+static const struct mustache_slice entities[] = {
+        [AMP] = {"&amp;", 5},
+        [LT] = {"&lt;", 4},
+        [GT] = {"&gt;", 4},
+        [QUOT] = {"&quot;", 6},
+        [APOS] = {"&#39;", 5},
 };
+
+static const unsigned char entity_of[256] = {
+        ['&'] = AMP, ['<'] = LT, ['>'] = GT, ['"'] = QUOT, ['\''] = APOS};
 
 static void escape_html(struct ab_buf *buf, const char *text, size_t len)
 {
 	const char *end = text + len, *run = text;
 
 	for (; text < end; text++) {
-		const struct mustache_slice *entity = &entities[(unsigned char)*text];
+		unsigned char entity = entity_of[(unsigned char)*text];
 
-		if (AB_LIKELY(entity->text == NULL))
+		if (AB_LIKELY(entity == PLAIN))
 			continue;
 		ab_buf_add(buf, run, (size_t)(text - run));
-		ab_buf_add(buf, entity->text, entity->len);
+		ab_buf_add(buf, entities[entity].text, entities[entity].len);
 		run = text + 1;
 	}
 	ab_buf_add(buf, run, (size_t)(end - run));
