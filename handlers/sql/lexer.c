@@ -277,7 +277,7 @@ static void refuse_question(struct lexer *lexer)
 	while (is_digit(peek(lexer, 0)));
 }
 
-/* `$1`, `$x`, `@x`. */
+/* `$1`, `$x`, `@x`, and `#x`, which SQLite takes for one as well. */
 static void refuse_sigil(struct lexer *lexer)
 {
 	char sigil = lexer->text[lexer->at];
@@ -399,6 +399,7 @@ static enum ab_code scan_sqlite(struct lexer *lexer, int c)
 		break;
 	case '$':
 	case '@':
+	case '#':
 		refuse_sigil(lexer);
 		break;
 	default:
@@ -430,8 +431,6 @@ static enum ab_code scan_token(struct lexer *lexer)
 			lexer->operand_end = lexer->at;
 	} else if (c == '{') {
 		scan_brace(lexer);
-	} else if (c == '\0') {
-		complain(lexer, lexer->at++, false, "a NUL byte in a statement");
 	} else if (lexer->dialect == AB_SQL_POSTGRES) {
 		code = scan_postgres(lexer, c);
 	} else {
@@ -470,9 +469,15 @@ enum ab_code ab_sql_scan(enum ab_sql_dialect dialect, const char *text, size_t l
 	        .mistake = mistake,
 	        .arg = arg,
 	        .scan = ret_scan};
+	const char *nul;
 	bool begun = false;
 
 	*ret_scan = (struct ab_sql_scan){0};
+	nul = memchr(text, '\0', len);
+	if (nul != NULL) {
+		complain(&lexer, (size_t)(nul - text), false, "a NUL byte in a statement");
+		return AB_OK;
+	}
 	while (lexer.at < len) {
 		if (skip_between(&lexer))
 			continue;

@@ -102,6 +102,7 @@ static const struct row rows[] = {
 	BOTH("SELECT $1", "|mistake at 7: '$1' is not a placeholder here; write :name"),
 	BOTH("SELECT $name, :b", ":b|mistake at 7: '$name' is not a placeholder here; write :name"),
 	BOTH("SELECT @x", "|mistake at 7: '@x' is not a placeholder here; write :x"),
+	LITE("SELECT #x", "|mistake at 7: '#x' is not a placeholder here; write :x"),
 	BOTH("SELECT a WHERE b = {x}", "|mistake at 19: '{x}' is not a placeholder in SQL; write :x"),
 	BOTH("SELECT {{ x }}", ""),
 	BOTH("SELECT {{x}}", "|mistake at 7: '{{x}}' is not a placeholder in SQL; write :x"),
