@@ -216,7 +216,7 @@ ParameterizedTest(struct lint *row, mustache_lint, hints)
 	if (*row->column == '\0') {
 		cr_assert_str_empty(got, "'%s': %s", row->text, got);
 	} else {
-		snprintf(start, sizeof(start), "page:1:%s: hint: ", row->column);
+		snprintf(start, sizeof(start), "page:1:%s: ", row->column);
 		cr_assert_eq(strncmp(got, start, strlen(start)), 0, "'%s': %s", row->text, got);
 		cr_assert_not_null(strstr(got, row->has), "'%s': %s", row->text, got);
 		cr_assert_null(strchr(got, '\n'), "'%s': %s", row->text, got);
