@@ -113,6 +113,10 @@ void ab_answer_error(struct ab_fetch *fetch, CURLcode rc, struct ab_error *err)
 		ab_answer_fail(
 		        fetch, err, AB_EUPSTREAM, "the connection was closed in the middle of the answer");
 		break;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		ab_answer_fail(fetch, err, AB_EUPSTREAM, "the connection broke off");
+		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
 		ab_answer_fail(fetch, err, AB_EUPSTREAM, "the answer is not HTTP");

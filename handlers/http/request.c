@@ -96,7 +96,7 @@ static bool line_end(struct ab_buf *lines, size_t value)
 	while (from < lines->len && strchr(" \t", lines->data[from]) != NULL)
 		from++;
 	if (from == lines->len) { /* sent empty: "Name;" for libcurl */
-		lines->len = value;
+		lines->len = value - 1;
 		lines->data[value - 2] = ';';
 	}
 	ab_buf_addc(lines, '\0');
