@@ -174,6 +174,8 @@ static bool find_kind(struct making *m)
 		return m->kind != NULL && !conf->refused;
 	}
 	m->map = conf;
+	if (conf->refused)
+		return false;
 	for (size_t i = 0; i < conf->u.map.count; i++) {
 		const struct ab_conf_pair *pair = &conf->u.map.pairs[i];
 		const struct ab_kind *kind = ab_kind_find(pair->key);
@@ -261,44 +263,6 @@ static bool declare(struct making *m)
 	return ok;
 }
 
-static bool raw_is_list(const struct making *m, const struct ab_conf *raw)
-{
-	char text[160];
-	bool ok = true;
-
-	snprintf(text, sizeof(text), "raw of %s", m->what);
-	if (raw == NULL)
-		return true;
-	if (!ab_conf_want(raw, AB_CONF_LIST, text, m->diags))
-		return false;
-	snprintf(text, sizeof(text), "a name under raw of %s", m->what);
-	for (size_t i = 0; i < raw->u.list.count; i++)
-		ok &= ab_conf_string(raw->u.list.items[i], text, m->diags) != NULL;
-	return ok;
-}
-
-/* Each name under raw must be one that the resource uses. */
-static bool raw_is_used(const struct making *m, const struct ab_conf *raw)
-{
-	bool ok = true;
-	char meant[80];
-
-	for (size_t i = 0; raw != NULL && i < raw->u.list.count; i++) {
-		const struct ab_conf *item = raw->u.list.items[i];
-		const char *name = item->u.string.text;
-		bool used = ab_scope_declared(&m->scope, name, item->u.string.len);
-
-		for (size_t n = 0; n < m->scope.n_needs && !used; n++)
-			used = strcmp(m->scope.needs[n], name) == 0;
-		if (used)
-			continue;
-		ab_diag(m->diags, item->pos, "raw names '%.60s', which %s does not use%s", name, m->what,
-		        ab_did_you_mean(name, m->scope.needs, m->scope.n_needs, meant, sizeof(meant)));
-		ok = false;
-	}
-	return ok;
-}
-
 /* ---- compiling ---- */
 
 static bool compile_kind(struct making *m, struct ab_resource *resource)
@@ -328,8 +292,6 @@ static bool compile_kind(struct making *m, struct ab_resource *resource)
 	resource->writes |= compile.writes;
 	if (resource->timeout_ms == 0)
 		resource->timeout_ms = compile.timeout_ms;
-	if (!raw_is_used(m, compile.raw))
-		return false;
 	if (m->generic.has_writes && !m->generic.writes && resource->writes) {
 		ab_diag(m->diags, ab_conf_pair(m->map, "writes")->pos,
 		        "writes of %s is false, but what it does is a write; expected it left out", m->what);
@@ -444,7 +406,7 @@ static void hint_optional(const struct making *m)
 
 static bool compile(struct making *m, struct ab_resource *resource)
 {
-	bool ok = true;
+	bool ok = true, whole = true;
 
 	if (!find_kind(m))
 		return false;
@@ -454,8 +416,7 @@ static bool compile(struct making *m, struct ab_resource *resource)
 		ok &= ab_generic_read(&m->generic, m->map, m->what, m->diags);
 		ok &= ab_generic_check(&m->generic, m->kind, m->map, m->what, m->diags);
 		ok &= declare(m);
-		ok &= raw_is_list(m, ab_conf_get(m->map, "raw"));
-		ok &= check_cut(m);
+		whole = check_cut(m);
 		hint_optional(m);
 	}
 	if (ok) {
@@ -465,7 +426,7 @@ static bool compile(struct making *m, struct ab_resource *resource)
 		else
 			ab_generic_check(&m->generic, m->kind, m->map, m->what, NULL);
 	}
-	if (!compile_kind(m, resource) || !ok)
+	if (!whole || !compile_kind(m, resource) || !ok)
 		return false;
 	drop_circle(m);
 	resource->optional = m->generic.optional;

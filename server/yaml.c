@@ -297,7 +297,7 @@ static struct ab_conf *read_scalar(struct reader *r, const yaml_event_t *event, 
 		make_refused(node);
 		return node;
 	}
-	if (!node->quoted && (whole || strstr(text, "${") == NULL))
+	if (!node->quoted && event->data.scalar.tag == NULL && (whole || strstr(text, "${") == NULL))
 		resolve_plain(r, node, whole);
 	refuse_tag(r, node, event->data.scalar.tag);
 	return node;
@@ -354,6 +354,7 @@ struct mapping {
 	bool flow;
 	struct items pairs;
 	struct ab_conf *cut; /* the value that a comma ended, when keys without values follow it */
+	bool dropped;        /* a key was, for want of a value */
 	bool placeholder;    /* {name.path} where "{name.path}" was meant */
 	unsigned depth;
 };
@@ -374,6 +375,9 @@ static void key_without_value(
 	const char *after = key->written + key->written_len;
 	struct ab_conf *value;
 
+	m->dropped = true;
+	if (m->flow && (*after == '[' || *after == '{')) /* the parser is about to stumble over the same */
+		return;
 	after += strspn(after, " \t");
 	if (m->flow && *after != ':' && !key->quoted) {
 		if (last == NULL && *after == '}' && looks_like_path(name)) {
@@ -568,6 +572,7 @@ static struct ab_conf *read_mapping(struct reader *r, const yaml_event_t *start,
 	m.node->type = AB_CONF_MAP;
 	m.node->u.map.pairs = m.pairs.data;
 	m.node->u.map.count = m.pairs.count;
+	m.node->refused = m.dropped && m.pairs.count == 0;
 	refuse_tag(r, m.node, start->data.mapping_start.tag);
 	return m.node;
 }

@@ -131,7 +131,9 @@ static void say_block_key(struct ab_diags *diags, struct ab_pos pos, const char 
 {
 	const char *line = start_of_line(at);
 
-	if (line + strspn(line, " ") == at)
+	if (*at == ':')
+		ab_diag(diags, pos, "a ':' without a key; expected 'key: value'");
+	else if (line + strspn(line, " ") == at)
 		ab_diag(diags, pos,
 		        "this line does not fit the lines above; expected a key at their indentation");
 	else
