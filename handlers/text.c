@@ -12,6 +12,7 @@ struct request_use {
 	struct ab_compile *compile;
 	struct ab_ref *ref;
 	bool ok;
+	enum ab_raw raw; /* when one use is raw, all count as raw */
 };
 
 /* `request` is built only as far as it is used, so each of its uses is told to the scope with its path. */
@@ -21,7 +22,7 @@ static void bind_request(void *arg, const char *text, size_t len, struct ab_pos 
 
 	ab_ref_fini(use->ref);
 	*use->ref = (struct ab_ref){0};
-	use->ok &= ab_scope_ref(use->compile->scope, text, len, AB_RAW_NONE, pos, use->ref);
+	use->ok &= ab_scope_ref(use->compile->scope, text, len, use->raw, pos, use->ref);
 }
 
 static bool bind_name(struct ab_compile *compile, struct ab_text_config *config, size_t index, bool escapes)
@@ -34,7 +35,10 @@ static bool bind_name(struct ab_compile *compile, struct ab_text_config *config,
 		return true;
 	config->bound[index] = true;
 	if (name->len == strlen("request") && memcmp(name->text, "request", name->len) == 0 && !declared) {
-		struct request_use use = {.compile = compile, .ref = ref, .ok = true};
+		struct request_use use = {.compile = compile,
+		        .ref = ref,
+		        .raw = name->raw && escapes ? AB_RAW_HTML : AB_RAW_NONE,
+		        .ok = true};
 
 		ab_mustache_each_use(config->template, index, bind_request, &use);
 		ab_path_fini(&ref->path);
