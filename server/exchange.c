@@ -35,6 +35,7 @@ struct ab_exchange {
 	struct ab_run *error_run;
 	struct ab_deadline deadline;
 	bool expired;
+	bool input_kept;                /* input_release is arranged for */
 	int status;                     /* of the error */
 	const char *allow;              /* for 405 */
 	struct ab_error error;          /* why, once something has failed */
@@ -53,6 +54,29 @@ static void input_release(void *ptr)
 	struct ab_exchange *x = ptr;
 
 	ab_input_fini(&x->input, x->match.route != NULL ? x->match.route->n_accepts : 0);
+}
+
+/* Values that no plan takes, and a JSON body, are let go with the arena. */
+static bool keep_input(struct ab_exchange *x)
+{
+	if (x->input_kept)
+		return true;
+	x->input_kept = ab_arena_defer(x->arena, input_release, x);
+	return x->input_kept;
+}
+
+static json_t *request_value(struct ab_exchange *x, const struct ab_request_use *use)
+{
+	return keep_input(x) ? ab_request_value(use, x->request, &x->input, x->arena) : NULL;
+}
+
+static json_t *given_value(struct ab_exchange *x)
+{
+	struct ab_error err;
+
+	if (ab_input_query(&x->input, x->request, x->arena, &err) == AB_ENOMEM)
+		return NULL;
+	return ab_input_given(&x->input, x->match.route, &x->match);
 }
 
 static void finish_reply(struct ab_exchange *x)
@@ -157,10 +181,9 @@ static void give_excuse(struct ab_exchange *x)
 	if (excuse->error >= 0)
 		ab_run_give_new(run, excuse->error, error_value(x));
 	if (excuse->given >= 0)
-		ab_run_give_new(run, excuse->given, ab_input_given(&x->input, route, &x->match));
+		ab_run_give_new(run, excuse->given, given_value(x));
 	if (excuse->request >= 0)
-		ab_run_give_new(run, excuse->request,
-			ab_request_value(&excuse->use, x->request, &x->input, x->arena));
+		ab_run_give_new(run, excuse->request, request_value(x, &excuse->use));
 	for (size_t i = 0; route != NULL && i < route->n_accepts; i++)
 		if (lacks(x, i))
 			ab_run_give_new(run, excuse->accepts[i], json_null());
@@ -275,8 +298,7 @@ static enum step start_run(struct ab_exchange *x)
 		x->timing = ab_timing_watch(x->arena, x->run);
 	ab_input_give(&x->input, x->match.route, answer, x->run);
 	if (answer->request >= 0)
-		ab_run_give_new(x->run, answer->request,
-			ab_request_value(&answer->use, x->request, &x->input, x->arena));
+		ab_run_give_new(x->run, answer->request, request_value(x, &answer->use));
 	if (ab_run_start(x->run, on_run_done, x) != AB_PENDING)
 		return run_finished(x);
 	arm(x);
@@ -294,12 +316,8 @@ static enum step accept_request(struct ab_exchange *x)
 		return refuse(x, AB_EFORBIDDEN, 403, "This request was sent by a page of another site.");
 	x->answer = ab_answer_choose(x->request, route->answers, route->n_answers);
 	code = ab_accept_read(route, &x->match, x->request, x->app->accept_all, x->arena, &x->input, &x->error);
-	/* Values that no plan takes, and a JSON body, are let go with the arena. */
-	if ((x->input.values != NULL || x->input.body != NULL || x->input.extras != NULL) &&
-		!ab_arena_defer(x->arena, input_release, x)) {
-		x->input = (struct ab_input){.query_read = true};
+	if ((x->input.values != NULL || x->input.body != NULL || x->input.extras != NULL) && !keep_input(x))
 		return refuse(x, AB_ENOMEM, 503, "no memory for what is given");
-	}
 	if (code != AB_OK)
 		return fail(x, &x->error);
 	return start_run(x);

@@ -91,7 +91,10 @@ static const struct ab_conf *limit(const struct entry *entry, const char *key, b
 	const struct ab_conf *conf = ab_conf_get(map, key);
 
 	if (conf != NULL && !fits) {
-		*ok = mistake(entry, conf->pos, "'%s' is for %s only", key, only);
+		*ok = mistake(entry, conf->pos, "'%s' is for %s only%s", key, only,
+			key[0] == 'm' && key[3] == '\0' && entry->accept->type == AB_TYPE_STRING
+				? "; for the length of a string there are min_length and max_length"
+				: "");
 		return NULL;
 	}
 	return conf;
@@ -100,7 +103,7 @@ static const struct ab_conf *limit(const struct entry *entry, const char *key, b
 static bool read_range(struct entry *entry)
 {
 	struct ab_accept *accept = entry->accept;
-	const char *only = "integer and number; for the length of a string there are min_length and max_length,";
+	const char *only = "integer and number";
 	bool ok = true;
 	const struct ab_conf *min = limit(entry, "min", is_numeric(accept), only, &ok);
 	const struct ab_conf *max = limit(entry, "max", is_numeric(accept), only, &ok);
