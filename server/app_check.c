@@ -113,7 +113,7 @@ static void check_needs(const struct ab_app *app, const struct ab_app_resource *
 		if (is_known(app, known, name) || ab_diags_at(diags, resource->scope.needs_pos[i]))
 			continue;
 		ab_diag(diags, resource->scope.needs_pos[i],
-		        "resource '%.60s' needs '%.60s', which is no resource, and no route accepts it; expected one of both%s",
+		        "resource '%.60s' needs '%.60s', which is no resource, and no route accepts it; expected one or the other%s",
 		        resource->pair->key, name,
 		        ab_did_you_mean(name, known->names, known->count, meant, sizeof(meant)));
 	}
