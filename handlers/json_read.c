@@ -416,7 +416,7 @@ static bool read_member(struct json_reader *r, json_t *object)
 {
 	size_t size = json_object_size(object);
 	const unsigned char *key_at;
-	struct json_span key;
+	struct json_span key = {0};
 	char *copy;
 	bool ok;
 
@@ -511,7 +511,7 @@ static bool take_word(struct json_reader *r, const char *word, size_t len)
 
 static json_t *read_scalar(struct json_reader *r)
 {
-	struct json_span span;
+	struct json_span span = {0};
 
 	switch (*r->at) {
 	case '"':

@@ -197,7 +197,7 @@ struct ab_pieces *ab_pieces_compile(struct ab_scope *scope, const struct ab_conf
 {
 	struct pieces_parser p = {.scope = scope, .string = string, .ok = true};
 	size_t braces = 0;
-	char number[32];
+	char number[32] = "";
 
 	if (string->type == AB_CONF_INT)
 		snprintf(number, sizeof(number), "%" PRId64, string->u.integer);

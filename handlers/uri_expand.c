@@ -111,7 +111,7 @@ bool ab_uri_has_dot_segment(const char *text, size_t len)
 		if (i == len || text[i] == '?' || text[i] == '#') {
 			c = -1;
 		} else if (ab_uri_is_triplet(text + i, len - i)) {
-			c = hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]);
+			c = (int)((unsigned)hex_digit(text[i + 1]) << 4 | (unsigned)hex_digit(text[i + 2]));
 			i += 3;
 		} else {
 			c = (unsigned char)text[i++];
