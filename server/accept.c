@@ -1,7 +1,7 @@
 /* server/accept.c: see accept.h.
  *
- * Each place a request can give a name from (path, query, body, headers, cookies) is read in turn; each find goes through
- * take_text or take_json, which judge it once; what is missing is noticed at the end. */
+ * Each place a request can give a name from (path, query, body, headers, cookies) is read in turn; each find
+ * goes through take_text or take_json, which judge it once; what is missing is noticed at the end. */
 #include "accept.h"
 
 #include "../handlers/json.h"
@@ -15,11 +15,11 @@ struct reader {
 	const struct ab_request *request;
 	struct ab_arena *arena;
 	struct ab_input *input;
-	bool *seen;   /* for each of route->accepts: the request has it */
-	bool *wrong;  /* ... and it has been complained about */
+	bool *seen;  /* for each of route->accepts: the request has it */
+	bool *wrong; /* ... and it has been complained about */
 	bool accept_all;
 	bool no_memory;
-	int status;   /* 0, or 415 */
+	int status; /* 0, or 415 */
 };
 
 static void complain(struct reader *reader, const char *field, const char *message)
@@ -133,18 +133,19 @@ static void take_json(struct reader *reader, size_t index, json_t *value)
 		return;
 	}
 	reader->input->values[index] = json_array();
-	json_array_foreach(value, i, item)
-		keep(reader, index, json_incref(item));
+	json_array_foreach(value, i, item) keep(reader, index, json_incref(item));
 }
 
-static bool accepted(const struct reader *reader, enum ab_in in, const char *name, size_t len, size_t *ret_index)
+static bool accepted(
+        const struct reader *reader, enum ab_in in, const char *name, size_t len, size_t *ret_index)
 {
 	const struct ab_route *route = reader->route;
 
 	for (size_t i = 0; i < route->n_accepts; i++) {
 		const struct ab_accept *accept = &route->accepts[i];
 
-		if (accept->in == in && accept->outside_len == len && memcmp(accept->outside, name, len) == 0) {
+		if (accept->in == in && accept->outside_len == len &&
+		        memcmp(accept->outside, name, len) == 0) {
 			*ret_index = i;
 			return true;
 		}
@@ -220,7 +221,8 @@ static void refuse(struct reader *reader, const char *name)
 	for (size_t i = 0; i < reader->input->n_fields; i++)
 		if (strcmp(reader->input->fields[i].field, name) == 0)
 			return;
-	complain(reader, name, message != NULL && ab_utf8_valid(message, strlen(message)) ? message : "not accepted");
+	complain(reader, name,
+	        message != NULL && ab_utf8_valid(message, strlen(message)) ? message : "not accepted");
 }
 
 /* ---- the places ---- */
@@ -232,7 +234,7 @@ static void read_path(struct reader *reader, const struct ab_match *match)
 }
 
 enum ab_code ab_input_query(struct ab_input *input, const struct ab_request *request, struct ab_arena *arena,
-	struct ab_error *err)
+        struct ab_error *err)
 {
 	if (input->query_read)
 		return AB_OK;
@@ -278,8 +280,8 @@ static void read_form(struct reader *reader)
 	struct ab_input *input = reader->input;
 	const struct ab_request *request = reader->request;
 	struct ab_error err;
-	enum ab_code code = ab_uri_params(request->body, request->body_len, reader->arena, &input->form,
-		&input->n_form, &err);
+	enum ab_code code = ab_uri_params(
+	        request->body, request->body_len, reader->arena, &input->form, &input->n_form, &err);
 
 	if (code == AB_ENOMEM)
 		reader->no_memory = true;
@@ -295,7 +297,8 @@ static void read_members(struct reader *reader, json_t *object)
 	json_t *value;
 	size_t index;
 
-	json_object_foreach(object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		if (accepted(reader, AB_IN_BODY, name, strlen(name), &index))
 			take_json(reader, index, value);
 		else if (opened(reader, name))
@@ -327,8 +330,8 @@ static void read_json(struct reader *reader)
 	if (input->body == NULL && err.code == AB_ENOMEM) {
 		reader->no_memory = true;
 	} else if (input->body == NULL) {
-		const char *message = ab_arena_printf(reader->arena, "the body is not the JSON that is read here: %s",
-			err.text);
+		const char *message = ab_arena_printf(
+		        reader->arena, "the body is not the JSON that is read here: %s", err.text);
 
 		complain(reader, "", message != NULL ? message : "the body is not JSON");
 		/* Nothing of it was read: that its names are missing would be noise. */
@@ -350,7 +353,8 @@ static bool takes_from_body(const struct ab_route *route)
 	return false;
 }
 
-/* A body is read when a name may come from it, or to find what is not accepted where names do come from it. */
+/* A body is read when a name may come from it, or to find what is not accepted where names do come from it.
+ */
 static void read_body(struct reader *reader)
 {
 	const struct ab_request *request = reader->request;
@@ -359,7 +363,8 @@ static void read_body(struct reader *reader)
 
 	if (request->body_len == 0 || route->leaves_body)
 		return;
-	if (!takes_from_body(route) && (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
+	if (!takes_from_body(route) &&
+	        (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
 		return;
 	if (ab_request_media(request, "application/json"))
 		read_json(reader);
@@ -378,7 +383,7 @@ static void read_header(struct reader *reader, size_t index)
 		const struct ab_header *header = &request->headers[i];
 
 		if (header->name_len == accept->outside_len &&
-			strncasecmp(header->name, accept->outside, accept->outside_len) == 0)
+		        strncasecmp(header->name, accept->outside, accept->outside_len) == 0)
 			take_bytes(reader, index, header->value, header->value_len);
 	}
 }
@@ -412,7 +417,7 @@ static void read_cookie(struct reader *reader, size_t index)
 			continue;
 		while (ab_cookie_next(&cookies))
 			if (cookies.name_len == accept->outside_len &&
-				memcmp(cookies.name, accept->outside, cookies.name_len) == 0)
+			        memcmp(cookies.name, accept->outside, cookies.name_len) == 0)
 				take_cookie(reader, index, &cookies);
 	}
 }
@@ -427,8 +432,8 @@ static void conclude(struct reader *reader, size_t index)
 		return;
 	if (*place != NULL) {
 		if (accept->repeats && json_array_size(*place) > accept->max_items) {
-			const char *message = ab_arena_printf(reader->arena, "must have at most %zu items",
-				accept->max_items);
+			const char *message = ab_arena_printf(
+			        reader->arena, "must have at most %zu items", accept->max_items);
 
 			complain_about(reader, index, message != NULL ? message : "has too many items");
 		}
@@ -465,22 +470,23 @@ static enum ab_code report(const struct ab_input *input, struct ab_error *err)
 	ab_buf_init(&names, 300);
 	for (size_t i = 0; i < input->n_fields && names.len < 200; i++)
 		ab_buf_printf(&names, "%s%.60s", i == 0 ? "" : ", ",
-			input->fields[i].field[0] != '\0' ? input->fields[i].field : "(unnamed)");
-	code = ab_error_set(err, AB_EINVALID, "what was given was refused: %s", names.failed ? "" : names.data);
+		        input->fields[i].field[0] != '\0' ? input->fields[i].field : "(unnamed)");
+	code = ab_error_set(
+	        err, AB_EINVALID, "what was given was refused: %s", names.failed ? "" : names.data);
 	ab_buf_fini(&names);
 	return code;
 }
 
 enum ab_code ab_accept_read(const struct ab_route *route, const struct ab_match *match,
-	const struct ab_request *request, bool accept_all, struct ab_arena *arena, struct ab_input *ret_input,
-	struct ab_error *err)
+        const struct ab_request *request, bool accept_all, struct ab_arena *arena, struct ab_input *ret_input,
+        struct ab_error *err)
 {
 	struct reader reader = {
-		.route = route,
-		.request = request,
-		.arena = arena,
-		.input = ret_input,
-		.accept_all = accept_all,
+	        .route = route,
+	        .request = request,
+	        .arena = arena,
+	        .input = ret_input,
+	        .accept_all = accept_all,
 	};
 	size_t n = route->n_accepts;
 
@@ -515,7 +521,7 @@ void ab_input_fini(struct ab_input *input, size_t n_accepts)
 }
 
 void ab_input_give(struct ab_input *input, const struct ab_route *route, const struct ab_answer *answer,
-	struct ab_run *run)
+        struct ab_run *run)
 {
 	for (size_t i = 0; input->values != NULL && i < route->n_accepts; i++) {
 		json_t *value = input->values[i];

@@ -22,22 +22,18 @@ static bool add(json_t *object, const char *name, json_t *value)
 		return json_object_set_new_nocheck(object, name, value) == 0;
 	if (json_is_array(there))
 		return json_array_append_new(there, value) == 0;
-	list = json_array();
-	if (json_array_append(list, there) != 0 || json_array_append_new(list, value) != 0) {
-		json_decref(list);
-		return false;
-	}
+	list = json_pack("[O, o]", there, value);
 	return json_object_set_new_nocheck(object, name, list) == 0;
 }
 
-static bool add_params(json_t *object, const struct ab_route *route, enum ab_in in, const struct ab_param *params,
-	size_t count)
+static bool add_params(json_t *object, const struct ab_route *route, enum ab_in in,
+        const struct ab_param *params, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct ab_param *param = &params[i];
 
 		if (param->bad == NULL && !add(object, inside(route, in, param->name),
-						  json_stringn_nocheck(param->value, param->value_len)))
+		                                  json_stringn_nocheck(param->value, param->value_len)))
 			return false;
 	}
 	return true;
@@ -48,13 +44,14 @@ static bool add_members(json_t *object, const struct ab_route *route, json_t *bo
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(body, name, value)
-		if (json_object_set_nocheck(object, inside(route, AB_IN_BODY, name), value) != 0)
-			return false;
+	json_object_foreach(body, name,
+	        value) if (json_object_set_nocheck(object, inside(route, AB_IN_BODY, name), value) !=
+	                   0) return false;
 	return true;
 }
 
-json_t *ab_input_given(const struct ab_input *input, const struct ab_route *route, const struct ab_match *match)
+json_t *ab_input_given(
+        const struct ab_input *input, const struct ab_route *route, const struct ab_match *match)
 {
 	json_t *given = json_object();
 	bool fine = given != NULL;
@@ -62,8 +59,8 @@ json_t *ab_input_given(const struct ab_input *input, const struct ab_route *rout
 	for (size_t i = 0; fine && route != NULL && i < route->n_variables; i++)
 		fine = add(given, route->accepts[i].name, json_stringn(match->values[i], match->lengths[i]));
 	fine = fine && add_params(given, route, AB_IN_QUERY, input->query, input->n_query) &&
-		add_params(given, route, AB_IN_BODY, input->form, input->n_form) &&
-		add_members(given, route, input->body);
+	       add_params(given, route, AB_IN_BODY, input->form, input->n_form) &&
+	       add_members(given, route, input->body);
 	if (!fine) {
 		json_decref(given);
 		return NULL;

@@ -91,7 +91,8 @@ static int read_boolean(const char *text, size_t len)
 	return -1;
 }
 
-json_t *ab_accept_convert(const struct ab_accept *accept, const char *text, size_t len, const char **ret_message)
+json_t *ab_accept_convert(
+        const struct ab_accept *accept, const char *text, size_t len, const char **ret_message)
 {
 	json_t *value;
 	struct ab_error err;
@@ -170,8 +171,8 @@ static const char *bound(const struct ab_accept *accept, const char *what, bool 
 	const char *message;
 
 	if (accept->type == AB_TYPE_INTEGER)
-		message = ab_arena_printf(arena, "must be %s %lld", what,
-			(long long)(high ? accept->imax : accept->imin));
+		message = ab_arena_printf(
+		        arena, "must be %s %lld", what, (long long)(high ? accept->imax : accept->imin));
 	else
 		message = ab_arena_printf(arena, "must be %s %.15g", what, high ? accept->max : accept->min);
 	return message != NULL ? message : "is out of range";
@@ -206,8 +207,9 @@ static bool same(const json_t *a, const json_t *b)
 {
 	if (json_is_number(a) && json_is_number(b))
 		return json_is_integer(a) && json_is_integer(b)
-			? json_integer_value(a) == json_integer_value(b)
-			: json_number_value(a) >= json_number_value(b) && json_number_value(a) <= json_number_value(b);
+		               ? json_integer_value(a) == json_integer_value(b)
+		               : json_number_value(a) >= json_number_value(b) &&
+		                         json_number_value(a) <= json_number_value(b);
 	return json_equal(a, b);
 }
 
@@ -218,11 +220,10 @@ static const char *judge_choice(const struct ab_accept *accept, const json_t *va
 	const json_t *choice;
 	size_t i;
 
-	json_array_foreach(accept->one_of, i, choice)
-		if (same(choice, value))
-			return NULL;
+	json_array_foreach(accept->one_of, i, choice) if (same(choice, value)) return NULL;
 	ab_buf_init(&list, 1024);
-	json_array_foreach(accept->one_of, i, choice) {
+	json_array_foreach(accept->one_of, i, choice)
+	{
 		ab_buf_adds(&list, i == 0 ? "" : ", ");
 		if (json_is_string(choice))
 			ab_buf_add(&list, json_string_value(choice), json_string_length(choice));
@@ -243,7 +244,7 @@ const char *ab_accept_judge(const struct ab_accept *accept, const json_t *value,
 	if (json_is_string(value) && accept->type == AB_TYPE_STRING) {
 		message = judge_length(accept, json_string_value(value), arena);
 		if (message == NULL && accept->pattern != NULL &&
-			!ab_pattern_matches(accept->pattern, json_string_value(value)))
+		        !ab_pattern_matches(accept->pattern, json_string_value(value)))
 			message = "does not have the form it must have";
 	} else if (below(accept, value)) {
 		message = bound(accept, "at least", false, arena);

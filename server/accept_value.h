@@ -4,9 +4,10 @@
 
 #include "routes.h"
 
-/* A new value of accept->type from decoded text (NUL-terminated beyond len). NULL with *ret_message saying why not, or with
- * *ret_message NULL when out of memory. */
-json_t *ab_accept_convert(const struct ab_accept *accept, const char *text, size_t len, const char **ret_message);
+/* A new value of accept->type from decoded text (NUL-terminated beyond len). NULL with *ret_message saying
+ * why not, or with *ret_message NULL when out of memory. */
+json_t *ab_accept_convert(
+        const struct ab_accept *accept, const char *text, size_t len, const char **ret_message);
 
 /* "must be an integer" */
 const char *ab_accept_must(enum ab_type type);

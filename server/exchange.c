@@ -5,8 +5,9 @@
  *                     `------------------- `--a rule for it--> EXCUSING -----|
  *                                           `--none, or that fails too-------' (the built-in body)
  *
- * RUNNING and EXCUSING are runs of plans; both may end at once, inside ab_exchange_start, or later, from the loop. One deadline
- * holds for both: an error page may use what time is left, and has none after the deadline itself. */
+ * RUNNING and EXCUSING are runs of plans; both may end at once, inside ab_exchange_start, or later, from the
+ * loop. One deadline holds for both: an error page may use what time is left, and has none after the deadline
+ * itself. */
 #include "exchange.h"
 
 #include "accept.h"
@@ -28,17 +29,17 @@ struct ab_exchange {
 	const struct ab_answer *answer; /* of the route */
 	struct ab_input input;
 	struct ab_context context;
-	struct ab_run *run;             /* of the route's plan, once there is one */
+	struct ab_run *run; /* of the route's plan, once there is one */
 	struct ab_timing *timing;
 	const struct ab_error_rule *rule;
 	const struct ab_answer *excuse; /* of the rule */
 	struct ab_run *error_run;
 	struct ab_deadline deadline;
 	bool expired;
-	bool input_kept;                /* input_release is arranged for */
-	int status;                     /* of the error */
-	const char *allow;              /* for 405 */
-	struct ab_error error;          /* why, once something has failed */
+	bool input_kept;       /* input_release is arranged for */
+	int status;            /* of the error */
+	const char *allow;     /* for 405 */
+	struct ab_error error; /* why, once something has failed */
 	struct ab_reply reply;
 };
 
@@ -148,15 +149,15 @@ static json_t *error_value(const struct ab_exchange *x)
 
 	for (size_t i = 0; i < x->input.n_fields; i++) {
 		json_t *field = json_pack("{s:s, s:s}", "field", x->input.fields[i].field, "message",
-			x->input.fields[i].message);
+		        x->input.fields[i].message);
 
 		if (json_array_append_new(fields, field) != 0) {
 			json_decref(fields);
 			fields = NULL;
 		}
 	}
-	return json_pack("{s:i, s:s, s:o, s:o}", "status", x->status, "title", ab_status_title(x->status), "resource",
-		resource, "fields", fields);
+	return json_pack("{s:i, s:s, s:o, s:o}", "status", x->status, "title", ab_status_title(x->status),
+	        "resource", resource, "fields", fields);
 }
 
 /* A name that the request should have given, and nobody else can. */
@@ -202,7 +203,7 @@ static enum step excuse_finished(struct ab_exchange *x)
 	reset_reply(x);
 	x->reply.status = x->rule->status != 0 ? x->rule->status : x->status;
 	if (ab_reply_put_answer(&x->reply, x->error_run, x->excuse, &x->rule->fixed, x->request,
-		    x->rule->n_answers > 1, &err) != AB_OK)
+	            x->rule->n_answers > 1, &err) != AB_OK)
 		return reply_builtin(x);
 	finish_reply(x);
 	return REPLIED;
@@ -221,7 +222,8 @@ static const struct ab_error_rule *find_rule(const struct ab_exchange *x)
 {
 	const struct ab_route *route = x->match.route;
 	size_t count = route != NULL ? route->n_errors : 0;
-	const struct ab_error_rule *rules = route != NULL ? route->errors : ab_router_errors(x->app->router, &count);
+	const struct ab_error_rule *rules =
+	        route != NULL ? route->errors : ab_router_errors(x->app->router, &count);
 
 	for (size_t i = 0; i < count; i++)
 		if (x->status >= rules[i].from && x->status <= rules[i].to)
@@ -250,7 +252,9 @@ static enum step fail(struct ab_exchange *x, const struct ab_error *err)
 {
 	if (err != &x->error)
 		x->error = *err;
-	x->status = x->error.status >= 400 && x->error.status <= 599 && x->error.status != 499 ? x->error.status : 500;
+	x->status = x->error.status >= 400 && x->error.status <= 599 && x->error.status != 499
+	                    ? x->error.status
+	                    : 500;
 	x->rule = find_rule(x);
 	return x->rule != NULL ? start_excuse(x) : reply_builtin(x);
 }
@@ -272,7 +276,7 @@ static enum step run_finished(struct ab_exchange *x)
 		return fail(x, ab_run_error(x->run));
 	x->reply.status = route->status;
 	if (ab_reply_put_answer(&x->reply, x->run, x->answer, &route->fixed, x->request, route->n_answers > 1,
-		    &x->error) != AB_OK)
+	            &x->error) != AB_OK)
 		return fail(x, &x->error);
 	finish_reply(x);
 	return REPLIED;
@@ -312,10 +316,12 @@ static enum step accept_request(struct ab_exchange *x)
 	const struct ab_route *route = x->match.route;
 	enum ab_code code;
 
-	if (AB_UNLIKELY(!route->cross_origin && strcmp(route->method, "GET") != 0 && ab_request_crosses(x->request)))
+	if (AB_UNLIKELY(!route->cross_origin && strcmp(route->method, "GET") != 0 &&
+	                ab_request_crosses(x->request)))
 		return refuse(x, AB_EFORBIDDEN, 403, "This request was sent by a page of another site.");
 	x->answer = ab_answer_choose(x->request, route->answers, route->n_answers);
-	code = ab_accept_read(route, &x->match, x->request, x->app->accept_all, x->arena, &x->input, &x->error);
+	code = ab_accept_read(
+	        route, &x->match, x->request, x->app->accept_all, x->arena, &x->input, &x->error);
 	if ((x->input.values != NULL || x->input.body != NULL || x->input.extras != NULL) && !keep_input(x))
 		return refuse(x, AB_ENOMEM, 503, "no memory for what is given");
 	if (code != AB_OK)
@@ -323,7 +329,8 @@ static enum step accept_request(struct ab_exchange *x)
 	return start_run(x);
 }
 
-/* A method that no route can have is not implemented (RFC 9110, section 15.6.2); TRACE and CONNECT are known, and no route's. */
+/* A method that no route can have is not implemented (RFC 9110, section 15.6.2); TRACE and CONNECT are known,
+ * and no route's. */
 static bool known_method(const char *method)
 {
 	static const char *const others[] = {"HEAD", "OPTIONS", "TRACE", "CONNECT"};
@@ -390,7 +397,7 @@ static enum step begin(struct ab_exchange *x)
 }
 
 enum ab_code ab_exchange_start(struct ab_app *app, struct ab_arena *arena, const struct ab_request *request,
-	ab_exchange_cb done, void *arg, struct ab_exchange **ret_exchange)
+        ab_exchange_cb done, void *arg, struct ab_exchange **ret_exchange)
 {
 	struct ab_exchange *x = ab_arena_calloc(arena, 1, sizeof(*x));
 
@@ -402,10 +409,10 @@ enum ab_code ab_exchange_start(struct ab_app *app, struct ab_arena *arena, const
 	x->done = done;
 	x->arg = arg;
 	x->context = (struct ab_context){
-		.env = app->env,
-		.request_id = request->id,
-		.traceparent = request->traceparent,
-		.max_fetches = app->settings->max_fetches,
+	        .env = app->env,
+	        .request_id = request->id,
+	        .traceparent = request->traceparent,
+	        .max_fetches = app->settings->max_fetches,
 	};
 	*ret_exchange = x;
 	return begin(x) == REPLIED ? AB_OK : AB_PENDING;

@@ -99,7 +99,8 @@ int ab_media_quality(const struct ab_request *request, const char *media)
 	return best.fit > 0 ? best.quality : 0;
 }
 
-const struct ab_answer *ab_answer_choose(const struct ab_request *request, const struct ab_answer *answers, size_t count)
+const struct ab_answer *ab_answer_choose(
+        const struct ab_request *request, const struct ab_answer *answers, size_t count)
 {
 	const struct ab_answer *best = &answers[0];
 	int most;

@@ -4,7 +4,8 @@
 
 #include "request.h"
 
-/* Whether Sec-Fetch-Site, or where that is missing Origin against Host, says that another origin's page sent this. */
+/* Whether Sec-Fetch-Site, or where that is missing Origin against Host, says that another origin's page sent
+ * this. */
 bool ab_request_crosses(const struct ab_request *request);
 
 #endif

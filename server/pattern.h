@@ -1,7 +1,9 @@
-/* server/pattern.h: `pattern` of an accepted name: a POSIX extended expression that must match the whole value.
+/* server/pattern.h: `pattern` of an accepted name: a POSIX extended expression that must match the whole
+ * value.
  *
- * Characters are those of UTF-8, whatever the process's locale. Back-references are refused, since only they can make matching
- * take more than time in proportion to the text. Use on one thread: a worker has its own. */
+ * Characters are those of UTF-8, whatever the process's locale. Back-references are refused, since only they
+ * can make matching take more than time in proportion to the text. Use on one thread: a worker has its own.
+ */
 #ifndef AB_PATTERN_H
 #define AB_PATTERN_H
 

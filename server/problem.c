@@ -10,33 +10,34 @@ static const struct {
 	const char *title;
 	const char *sentence; /* for people */
 } statuses[] = {
-	{200, "OK", NULL},
-	{201, "Created", NULL},
-	{202, "Accepted", NULL},
-	{204, "No Content", NULL},
-	{400, "Bad Request", "Something in this request is not right."},
-	{401, "Unauthorized", "You need to sign in to see this."},
-	{403, "Forbidden", "You may not do this."},
-	{404, "Not Found", "There is nothing here."},
-	{405, "Method Not Allowed", "This can't be done here."},
-	{408, "Request Timeout", "The request took too long to arrive."},
-	{409, "Conflict", "This does not fit what is there already."},
-	{410, "Gone", "What was here is gone."},
-	{411, "Length Required", NULL},
-	{412, "Precondition Failed", NULL},
-	{413, "Content Too Large", "What was sent is too large."},
-	{414, "URI Too Long", "The address is too long."},
-	{415, "Unsupported Media Type", "What was sent is of a kind that is not taken here."},
-	{417, "Expectation Failed", NULL},
-	{422, "Unprocessable Content", "Something in this request is not right."},
-	{429, "Too Many Requests", "That was too often; please wait a moment."},
-	{431, "Request Header Fields Too Large", NULL},
-	{500, "Internal Server Error", "Something went wrong on our side."},
-	{501, "Not Implemented", NULL},
-	{502, "Bad Gateway", "A service this page needs gave no good answer. Please try again in a moment."},
-	{503, "Service Unavailable", "There is too much to do just now. Please try again in a moment."},
-	{504, "Gateway Timeout", "A service this page needs did not answer in time. Please try again in a moment."},
-	{505, "HTTP Version Not Supported", NULL},
+        {200, "OK", NULL},
+        {201, "Created", NULL},
+        {202, "Accepted", NULL},
+        {204, "No Content", NULL},
+        {400, "Bad Request", "Something in this request is not right."},
+        {401, "Unauthorized", "You need to sign in to see this."},
+        {403, "Forbidden", "You may not do this."},
+        {404, "Not Found", "There is nothing here."},
+        {405, "Method Not Allowed", "This can't be done here."},
+        {408, "Request Timeout", "The request took too long to arrive."},
+        {409, "Conflict", "This does not fit what is there already."},
+        {410, "Gone", "What was here is gone."},
+        {411, "Length Required", NULL},
+        {412, "Precondition Failed", NULL},
+        {413, "Content Too Large", "What was sent is too large."},
+        {414, "URI Too Long", "The address is too long."},
+        {415, "Unsupported Media Type", "What was sent is of a kind that is not taken here."},
+        {417, "Expectation Failed", NULL},
+        {422, "Unprocessable Content", "Something in this request is not right."},
+        {429, "Too Many Requests", "That was too often; please wait a moment."},
+        {431, "Request Header Fields Too Large", NULL},
+        {500, "Internal Server Error", "Something went wrong on our side."},
+        {501, "Not Implemented", NULL},
+        {502, "Bad Gateway", "A service this page needs gave no good answer. Please try again in a moment."},
+        {503, "Service Unavailable", "There is too much to do just now. Please try again in a moment."},
+        {504, "Gateway Timeout",
+                "A service this page needs did not answer in time. Please try again in a moment."},
+        {505, "HTTP Version Not Supported", NULL},
 };
 
 const char *ab_status_title(int status)
@@ -115,11 +116,11 @@ static void write_html(struct ab_buf *buf, const char *id, int status, const str
 	const char *title = ab_status_title(status);
 
 	ab_buf_printf(buf,
-		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%d %s</title>\n"
-		"<style>:root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;"
-		"margin:15vh auto;padding:0 1.5rem}</style>\n</head>\n<body>\n<main>\n<h1>%d %s</h1>\n<p>%s</p>\n",
-		status, title, status, title, sentence(status));
+	        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%d %s</title>\n"
+	        "<style>:root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;"
+	        "margin:15vh auto;padding:0 1.5rem}</style>\n</head>\n<body>\n<main>\n<h1>%d %s</h1>\n<p>%s</p>\n",
+	        status, title, status, title, sentence(status));
 	if (problem->n_fields > 0)
 		ab_buf_adds(buf, "<ul>\n");
 	for (size_t i = 0; i < problem->n_fields; i++) {
@@ -153,11 +154,11 @@ static bool wants_html(const struct ab_request *request)
 	int html = ab_media_quality(request, "text/html");
 
 	return html > 0 && html > ab_media_quality(request, "application/problem+json") &&
-		html > ab_media_quality(request, "application/json");
+	       html > ab_media_quality(request, "application/json");
 }
 
 void ab_reply_put_problem(struct ab_reply *reply, const struct ab_request *request, int status,
-	const struct ab_problem *problem)
+        const struct ab_problem *problem)
 {
 	bool html = wants_html(request);
 	struct ab_buf buf;
@@ -179,8 +180,8 @@ void ab_reply_put_problem(struct ab_reply *reply, const struct ab_request *reque
 	ab_reply_header(reply, "Vary", "Accept");
 }
 
-void ab_reply_problem(struct ab_reply *reply, struct ab_arena *arena, const struct ab_request *request, int status,
-	const char *detail)
+void ab_reply_problem(struct ab_reply *reply, struct ab_arena *arena, const struct ab_request *request,
+        int status, const char *detail)
 {
 	struct ab_problem problem = {.detail = detail};
 

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-void ab_reply_put_headers(struct ab_reply *reply, const struct ab_request *request, const struct ab_fixed *fixed)
+void ab_reply_put_headers(
+        struct ab_reply *reply, const struct ab_request *request, const struct ab_fixed *fixed)
 {
 	static const struct ab_fixed none = {0};
 
@@ -24,7 +25,7 @@ void ab_reply_put_headers(struct ab_reply *reply, const struct ab_request *reque
 		ab_reply_header(reply, "Referrer-Policy", "strict-origin-when-cross-origin");
 	if (!fixed->has_csp)
 		ab_reply_header(reply, "Content-Security-Policy",
-			"frame-ancestors 'self'; base-uri 'self'; object-src 'none'");
+		        "frame-ancestors 'self'; base-uri 'self'; object-src 'none'");
 }
 
 /* ---- degraded ---- */
@@ -91,13 +92,11 @@ static bool put_parts(struct ab_reply *reply, struct ab_run *run, const struct a
 	size_t i;
 
 	if (!part(run, answer->headers, &headers) || !part(run, answer->cookies, &cookies) ||
-		!part(run, answer->redirect, &redirect))
+	        !part(run, answer->redirect, &redirect))
 		return false;
-	json_object_foreach(headers, name, value)
-		if (!replaced(reply, name))
-			ab_reply_header(reply, name, json_string_value(value));
-	json_array_foreach(cookies, i, value)
-		ab_reply_header(reply, "Set-Cookie", json_string_value(value));
+	json_object_foreach(headers, name, value) if (!replaced(reply, name))
+	        ab_reply_header(reply, name, json_string_value(value));
+	json_array_foreach(cookies, i, value) ab_reply_header(reply, "Set-Cookie", json_string_value(value));
 	if (redirect != NULL)
 		ab_reply_header(reply, "Location", json_string_value(redirect));
 	return true;
@@ -113,8 +112,8 @@ static const char *json_media(const struct ab_answer *answer)
 	return plus != NULL && strcmp(plus, "+json") == 0 ? answer->media : "application/json";
 }
 
-static enum ab_code put_json(struct ab_reply *reply, const json_t *value, const struct ab_answer *answer,
-	struct ab_error *err)
+static enum ab_code put_json(
+        struct ab_reply *reply, const json_t *value, const struct ab_answer *answer, struct ab_error *err)
 {
 	struct ab_buf buf;
 	bool too_big;
@@ -128,12 +127,13 @@ static enum ab_code put_json(struct ab_reply *reply, const json_t *value, const 
 	if (reply->body != NULL)
 		return AB_OK;
 	if (too_big)
-		return ab_error_set(err, AB_EINTERNAL, "the answer is longer than %d MiB", AB_MAX_REPLY >> 20);
+		return ab_error_set(
+		        err, AB_EINTERNAL, "the answer is longer than %d MiB", AB_MAX_REPLY >> 20);
 	return ab_error_set(err, AB_ENOMEM, "no memory for the answer, or it is nested too deep");
 }
 
-static enum ab_code put_body(struct ab_reply *reply, struct ab_run *run, const struct ab_answer *answer,
-	struct ab_error *err)
+static enum ab_code put_body(
+        struct ab_reply *reply, struct ab_run *run, const struct ab_answer *answer, struct ab_error *err)
 {
 	const struct ab_text *text;
 	json_t *value;
@@ -154,7 +154,7 @@ static enum ab_code put_body(struct ab_reply *reply, struct ab_run *run, const s
 }
 
 enum ab_code ab_reply_put_answer(struct ab_reply *reply, struct ab_run *run, const struct ab_answer *answer,
-	const struct ab_fixed *fixed, const struct ab_request *request, bool negotiated, struct ab_error *err)
+        const struct ab_fixed *fixed, const struct ab_request *request, bool negotiated, struct ab_error *err)
 {
 	enum ab_code code = put_body(reply, run, answer, err);
 

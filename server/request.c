@@ -59,10 +59,10 @@ bool ab_reply_header(struct ab_reply *reply, const char *name, const char *value
 	if (reply->n_headers == AB_REPLY_HEADERS)
 		return false;
 	reply->headers[reply->n_headers++] = (struct ab_header){
-		.name = name,
-		.value = value,
-		.name_len = strlen(name),
-		.value_len = strlen(value),
+	        .name = name,
+	        .value = value,
+	        .name_len = strlen(name),
+	        .value_len = strlen(value),
 	};
 	return true;
 }

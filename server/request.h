@@ -1,6 +1,8 @@
-/* server/request.h: a request as the front has read it, and the reply it will send; neither knows libmicrohttpd.
+/* server/request.h: a request as the front has read it, and the reply it will send; neither knows
+ * libmicrohttpd.
  *
- * All strings are borrowed and live in the request's arena or the connection until the reply has been taken. */
+ * All strings are borrowed and live in the request's arena or the connection until the reply has been taken.
+ */
 #ifndef AB_REQUEST_H
 #define AB_REQUEST_H
 
@@ -15,17 +17,17 @@ struct ab_header {
 
 struct ab_request {
 	const char *method;
-	const char *target;       /* the raw request target, path and query, as sent */
-	size_t path_len;          /* of its path; the query follows after '?' */
-	const char *query;        /* raw, without '?'; "" when none */
+	const char *target; /* the raw request target, path and query, as sent */
+	size_t path_len;    /* of its path; the query follows after '?' */
+	const char *query;  /* raw, without '?'; "" when none */
 	size_t query_len;
 	const struct ab_header *headers;
 	size_t n_headers;
 	const char *body;
 	size_t body_len;
-	const char *client;       /* the peer's address, without port */
-	const char *id;           /* the request's id */
-	const char *traceparent;  /* for ab_context: a W3C traceparent to send on, or NULL */
+	const char *client;      /* the peer's address, without port */
+	const char *id;          /* the request's id */
+	const char *traceparent; /* for ab_context: a W3C traceparent to send on, or NULL */
 };
 
 /* The first header of that name (case-insensitive), or NULL. */
@@ -46,15 +48,15 @@ enum { AB_REPLY_HEADERS = 32 };
 
 struct ab_reply {
 	int status;
-	char *body;               /* malloc'ed, handed over to whoever sends it; NULL when empty */
+	char *body; /* malloc'ed, handed over to whoever sends it; NULL when empty */
 	size_t body_len;
-	const char *media;        /* Content-Type, or NULL */
+	const char *media; /* Content-Type, or NULL */
 	struct ab_header headers[AB_REPLY_HEADERS];
 	size_t n_headers;
-	bool close;               /* close the connection after it */
+	bool close; /* close the connection after it */
 	/* For the log line. */
-	const char *route;        /* "GET /greet", or NULL */
-	const char *degraded;     /* "reviews, related", or NULL */
+	const char *route;            /* "GET /greet", or NULL */
+	const char *degraded;         /* "reviews, related", or NULL */
 	const struct ab_error *error; /* why, or NULL */
 };
 

@@ -1,6 +1,6 @@
-/* server/request_value.c: see request_value.h. Header names are lower case with '_' for '-'; what comes more than once is a
- * list in query and form, joined by ", " in headers (RFC 9110, section 5.3), the first among cookies. What is not UTF-8 is
- * left out. */
+/* server/request_value.c: see request_value.h. Header names are lower case with '_' for '-'; what comes more
+ * than once is a list in query and form, joined by ", " in headers (RFC 9110, section 5.3), the first among
+ * cookies. What is not UTF-8 is left out. */
 #include "request_value.h"
 
 #include "../handlers/json.h"
@@ -44,7 +44,8 @@ static json_t *params_value(const struct ab_param *params, size_t count, bool al
 	json_t *object = json_object();
 
 	for (size_t i = 0; object != NULL && i < count; i++) {
-		if (params[i].bad == NULL && listed(all, names, params[i].name) && !add_param(object, &params[i])) {
+		if (params[i].bad == NULL && listed(all, names, params[i].name) &&
+		        !add_param(object, &params[i])) {
 			json_decref(object);
 			return NULL;
 		}
@@ -75,11 +76,13 @@ static bool add_header(json_t *object, const char *name, const struct ab_header 
 	json_t *there = json_object_get(object, name);
 
 	if (!json_is_string(there))
-		return json_object_set_new_nocheck(object, name, text_value(header->value, header->value_len)) == 0;
+		return json_object_set_new_nocheck(
+		               object, name, text_value(header->value, header->value_len)) == 0;
 	if (!ab_utf8_valid(header->value, header->value_len))
 		return true;
 	return json_object_set_new(object, name,
-		       json_sprintf("%s, %.*s", json_string_value(there), (int)header->value_len, header->value)) == 0;
+	               json_sprintf("%s, %.*s", json_string_value(there), (int)header->value_len,
+	                       header->value)) == 0;
 }
 
 static json_t *headers_value(const struct ab_request_use *use, const struct ab_request *request)
@@ -91,7 +94,7 @@ static json_t *headers_value(const struct ab_request_use *use, const struct ab_r
 		const struct ab_header *header = &request->headers[i];
 
 		if (inside_name(header, name) && listed(use->all_headers, use->headers, name) &&
-			!add_header(object, name, header)) {
+		        !add_header(object, name, header)) {
 			json_decref(object);
 			return NULL;
 		}
@@ -113,7 +116,7 @@ static json_t *cookie_value(const struct ab_cookies *cookie, struct ab_arena *ar
 }
 
 static bool add_cookies(json_t *object, const struct ab_request_use *use, const struct ab_header *header,
-	struct ab_arena *arena)
+        struct ab_arena *arena)
 {
 	struct ab_cookies cookies = {.at = header->value, .end = header->value + header->value_len};
 
@@ -123,7 +126,7 @@ static bool add_cookies(json_t *object, const struct ab_request_use *use, const 
 		if (name == NULL)
 			return false;
 		if (!ab_utf8_valid(name, strlen(name)) || !listed(use->all_cookies, use->cookies, name) ||
-			json_object_get(object, name) != NULL)
+		        json_object_get(object, name) != NULL)
 			continue;
 		if (json_object_set_new_nocheck(object, name, cookie_value(&cookies, arena)) != 0)
 			return false;
@@ -131,8 +134,8 @@ static bool add_cookies(json_t *object, const struct ab_request_use *use, const 
 	return true;
 }
 
-static json_t *cookies_value(const struct ab_request_use *use, const struct ab_request *request,
-	struct ab_arena *arena)
+static json_t *cookies_value(
+        const struct ab_request_use *use, const struct ab_request *request, struct ab_arena *arena)
 {
 	json_t *object = json_object();
 
@@ -140,7 +143,7 @@ static json_t *cookies_value(const struct ab_request_use *use, const struct ab_r
 		const struct ab_header *header = &request->headers[i];
 
 		if (header->name_len == 6 && strncasecmp(header->name, "cookie", 6) == 0 &&
-			!add_cookies(object, use, header, arena)) {
+		        !add_cookies(object, use, header, arena)) {
 			json_decref(object);
 			return NULL;
 		}
@@ -164,33 +167,37 @@ static json_t *body_value(const struct ab_request *request, struct ab_input *inp
 	if (input->body != NULL)
 		return json_incref(input->body);
 	if (ab_request_media(request, "application/x-www-form-urlencoded") &&
-		ab_uri_params(request->body, request->body_len, arena, &params, &count, &err) == AB_OK)
+	        ab_uri_params(request->body, request->body_len, arena, &params, &count, &err) == AB_OK)
 		return params_value(params, count, true, NULL);
 	return text_value(request->body, request->body_len);
 }
 
-json_t *ab_request_value(const struct ab_request_use *use, const struct ab_request *request, struct ab_input *input,
-	struct ab_arena *arena)
+json_t *ab_request_value(const struct ab_request_use *use, const struct ab_request *request,
+        struct ab_input *input, struct ab_arena *arena)
 {
 	json_t *object = json_object();
 	struct ab_error err;
 	bool ok = object != NULL;
 
 	if (use->method)
-		ok = ok && json_object_set_new(object, "method", text_value(request->method, strlen(request->method))) == 0;
+		ok = ok && json_object_set_new(object, "method",
+		                   text_value(request->method, strlen(request->method))) == 0;
 	if (use->path)
-		ok = ok && json_object_set_new(object, "path", text_value(request->target, request->path_len)) == 0;
+		ok = ok &&
+		     json_object_set_new(object, "path", text_value(request->target, request->path_len)) == 0;
 	if (use->client)
-		ok = ok && json_object_set_new(object, "client",
-				   request->client != NULL ? text_value(request->client, strlen(request->client))
-							   : json_null()) == 0;
+		ok = ok &&
+		     json_object_set_new(object, "client",
+		             request->client != NULL ? text_value(request->client, strlen(request->client))
+		                                     : json_null()) == 0;
 	if (use->id)
 		ok = ok && json_object_set_new(object, "id",
-				   request->id != NULL ? text_value(request->id, strlen(request->id)) : json_null()) == 0;
+		                   request->id != NULL ? text_value(request->id, strlen(request->id))
+		                                       : json_null()) == 0;
 	if (use->all_query || use->query != NULL)
 		ok = ok && ab_input_query(input, request, arena, &err) != AB_ENOMEM &&
-			json_object_set_new(object, "query",
-				params_value(input->query, input->n_query, use->all_query, use->query)) == 0;
+		     json_object_set_new(object, "query",
+		             params_value(input->query, input->n_query, use->all_query, use->query)) == 0;
 	if (use->all_headers || use->headers != NULL)
 		ok = ok && json_object_set_new(object, "headers", headers_value(use, request)) == 0;
 	if (use->all_cookies || use->cookies != NULL)

@@ -1,9 +1,10 @@
 /* server/router.c: from a method and a raw path to a route.
  *
- * A trie of decoded segments: a node has its literal children sorted, so that one is found by bisection, and at most one
- * variable child, shared by all routes of that shape whatever they call the variable. The walk tries the literal first and
- * the variable after, and looks back only where routes overlap (`/a/{x}/c` and `/{y}/b/d`). A node is reached from its
- * parent alone, so no node is visited twice, and without overlaps one is visited for each segment. */
+ * A trie of decoded segments: a node has its literal children sorted, so that one is found by bisection, and
+ * at most one variable child, shared by all routes of that shape whatever they call the variable. The walk
+ * tries the literal first and the variable after, and looks back only where routes overlap (`/a/{x}/c` and
+ * `/{y}/b/d`). A node is reached from its parent alone, so no node is visited twice, and without overlaps one
+ * is visited for each segment. */
 #include "router.h"
 
 #include <string.h>
@@ -99,8 +100,8 @@ static size_t child_index(const struct ab_node *node, const struct ab_slice *tex
 	return low;
 }
 
-static struct ab_node *child_insert(struct ab_router *router, struct ab_node *node, size_t at,
-	const struct ab_slice *text)
+static struct ab_node *child_insert(
+        struct ab_router *router, struct ab_node *node, size_t at, const struct ab_slice *text)
 {
 	size_t size = (node->n_children + 1) * sizeof(struct ab_node *);
 	struct ab_node *child = ab_arena_calloc(router->arena, 1, sizeof(*child));
@@ -124,7 +125,8 @@ static struct ab_node *child_insert(struct ab_router *router, struct ab_node *no
 	return child;
 }
 
-static struct ab_node *child_get(struct ab_router *router, struct ab_node *node, const struct ab_segment *segment)
+static struct ab_node *child_get(
+        struct ab_router *router, struct ab_node *node, const struct ab_segment *segment)
 {
 	bool found;
 	size_t at;
@@ -143,7 +145,8 @@ static bool remember(struct ab_router *router, struct ab_route *route)
 	size_t n = router->n_routes;
 
 	if ((n & (n - 1)) == 0) {
-		struct ab_route **routes = ab_arena_alloc(router->arena, 2 * (n + 1) * sizeof(struct ab_route *));
+		struct ab_route **routes =
+		        ab_arena_alloc(router->arena, 2 * (n + 1) * sizeof(struct ab_route *));
 
 		if (routes == NULL)
 			return false;
@@ -155,8 +158,8 @@ static bool remember(struct ab_router *router, struct ab_route *route)
 	return true;
 }
 
-enum ab_code ab_router_add(struct ab_router *router, struct ab_route *route, const struct ab_segment *segments,
-	size_t count, const struct ab_route **ret_other)
+enum ab_code ab_router_add(struct ab_router *router, struct ab_route *route,
+        const struct ab_segment *segments, size_t count, const struct ab_route **ret_other)
 {
 	int method = ab_method_find(route->method, strlen(route->method));
 	struct ab_node *node = router->root;
@@ -228,7 +231,7 @@ static const char *allow_text(struct ab_arena *arena, unsigned methods)
 }
 
 enum ab_code ab_router_match(const struct ab_router *router, const char *method, const char *path, size_t len,
-	struct ab_arena *arena, struct ab_match *ret_match, struct ab_error *err)
+        struct ab_arena *arena, struct ab_match *ret_match, struct ab_error *err)
 {
 	struct ab_slice segments[AB_MAX_SEGMENTS];
 	struct walk walk = {.segments = segments, .match = ret_match};

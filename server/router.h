@@ -32,9 +32,9 @@ struct ab_router {
 /* An empty router; NULL when out of memory. Freed by ab_router_destroy. */
 struct ab_router *ab_router_create(void);
 
-/* Add a route, borrowed (it lives in router->arena). Errors: AB_EDUPLICATE, with *ret_other the route that has this method and
- * shape already; AB_ENOMEM. */
+/* Add a route, borrowed (it lives in router->arena). Errors: AB_EDUPLICATE, with *ret_other the route that
+ * has this method and shape already; AB_ENOMEM. */
 AB_NODISCARD enum ab_code ab_router_add(struct ab_router *router, struct ab_route *route,
-	const struct ab_segment *segments, size_t count, const struct ab_route **ret_other);
+        const struct ab_segment *segments, size_t count, const struct ab_route **ret_other);
 
 #endif

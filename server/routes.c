@@ -1,8 +1,8 @@
 /* server/routes.c: `routes:` of the app file, compiled into a router. */
 #include "routes_build.h"
 
-static const char *const route_keys[] = {"answer", "accept", "guard", "needs", "status", "headers", "redirect", "cookies",
-	"errors", "deadline", "cross_origin", "accept_unknown", NULL};
+static const char *const route_keys[] = {"answer", "accept", "guard", "needs", "status", "headers",
+        "redirect", "cookies", "errors", "deadline", "cross_origin", "accept_unknown", NULL};
 
 /* ---- shared by all that compile ---- */
 
@@ -52,7 +52,7 @@ static bool path_mistake(struct ab_build *build, const char *what)
 }
 
 static bool variable(struct ab_build *build, const struct ab_slice *text, struct ab_segment *segment,
-	const struct ab_segment *before, size_t count)
+        const struct ab_segment *before, size_t count)
 {
 	char *name = ab_build_alloc(build, 1, text->len);
 
@@ -63,7 +63,8 @@ static bool variable(struct ab_build *build, const struct ab_slice *text, struct
 	if (!ab_is_name(name, text->len - 2))
 		return path_mistake(build, "a variable's name is letters, digits and _");
 	if (ab_is_reserved(name))
-		return path_mistake(build, "request, degraded, error and given are reserved, so no variable can be called so");
+		return path_mistake(build,
+		        "request, degraded, error and given are reserved, so no variable can be called so");
 	for (size_t i = 0; i < count; i++)
 		if (before[i].variable && strcmp(before[i].text.text, name) == 0)
 			return path_mistake(build, "two variables of one name");
@@ -72,8 +73,8 @@ static bool variable(struct ab_build *build, const struct ab_slice *text, struct
 	return true;
 }
 
-static bool one_segment(struct ab_build *build, const struct ab_slice *text, bool last, struct ab_segment *segments,
-	size_t count)
+static bool one_segment(struct ab_build *build, const struct ab_slice *text, bool last,
+        struct ab_segment *segments, size_t count)
 {
 	const char *open = memchr(text->text, '{', text->len);
 
@@ -88,7 +89,8 @@ static bool one_segment(struct ab_build *build, const struct ab_slice *text, boo
 	return variable(build, text, &segments[count], segments, count);
 }
 
-static bool parse_path(struct ab_build *build, const char *path, struct ab_segment *segments, size_t *ret_count)
+static bool parse_path(
+        struct ab_build *build, const char *path, struct ab_segment *segments, size_t *ret_count)
 {
 	struct ab_slice slices[AB_MAX_SEGMENTS];
 	struct ab_error err;
@@ -126,9 +128,11 @@ static bool parse_key(struct ab_build *build, const char *key, struct ab_segment
 	}
 	snprintf(word, sizeof(word), "%.*s", (int)(len < sizeof(word) ? len : sizeof(word) - 1), key);
 	if (strcmp(word, "HEAD") == 0 || strcmp(word, "OPTIONS") == 0)
-		return path_mistake(build, "HEAD runs the GET route and OPTIONS none, so neither has a route of its own");
-	snprintf(text, sizeof(text), "no method '%s'; expected GET, POST, PUT, PATCH or DELETE, then a path%s", word,
-		ab_did_you_mean(word, ab_method_names, AB_METHODS, nearest, sizeof(nearest)));
+		return path_mistake(
+		        build, "HEAD runs the GET route and OPTIONS none, so neither has a route of its own");
+	snprintf(text, sizeof(text),
+	        "no method '%s'; expected GET, POST, PUT, PATCH or DELETE, then a path%s", word,
+	        ab_did_you_mean(word, ab_method_names, AB_METHODS, nearest, sizeof(nearest)));
 	return path_mistake(build, text);
 }
 
@@ -159,7 +163,8 @@ static bool read_deadline(struct ab_build *build, const struct ab_conf *map)
 }
 
 /* A mapping under a key, absent, or a mistake. */
-static bool read_map(struct ab_build *build, const struct ab_conf *map, const char *key, const struct ab_conf **ret)
+static bool read_map(
+        struct ab_build *build, const struct ab_conf *map, const char *key, const struct ab_conf **ret)
 {
 	*ret = map != NULL ? ab_conf_get(map, key) : NULL;
 	return *ret == NULL || ab_conf_want(*ret, AB_CONF_MAP, key, build->diags);
@@ -174,13 +179,14 @@ static bool read_status(struct ab_build *build, const struct ab_conf *map, const
 	if (!ab_build_status(build, status, spec->redirect != NULL, &route->status))
 		return false;
 	if (spec->answer != NULL && (route->status == 204 || route->status == 205)) {
-		ab_diag(build->diags, status->pos, "status: %d has no body, so there is nothing to `answer`; expected `needs`",
-			route->status);
+		ab_diag(build->diags, status->pos,
+		        "status: %d has no body, so there is nothing to `answer`; expected `needs`",
+		        route->status);
 		return false;
 	}
 	if (spec->answer == NULL && spec->redirect == NULL && route->status != 204)
 		return path_mistake(build,
-			"no `answer`; expected one, or `redirect`, or `needs` with `status: 204` for an empty answer");
+		        "no `answer`; expected one, or `redirect`, or `needs` with `status: 204` for an empty answer");
 	return true;
 }
 
@@ -211,23 +217,24 @@ static void hint_unused(struct ab_build *build)
 		for (size_t j = 0; j < route->n_answers; j++)
 			used = used || route->answers[j].accepts[i] >= 0 || route->answers[j].request >= 0;
 		if (!used)
-			ab_hint(build->diags, route->pos, "route '%s': accepts '%s', but nothing in it uses that", route->name,
-				accept->name);
+			ab_hint(build->diags, route->pos,
+			        "route '%s': accepts '%s', but nothing in it uses that", route->name,
+			        accept->name);
 	}
 }
 
-static bool compile_parts(struct ab_build *build, const struct ab_conf *value, const struct ab_segment *segments,
-	size_t count, const struct ab_conf *top_errors)
+static bool compile_parts(struct ab_build *build, const struct ab_conf *value,
+        const struct ab_segment *segments, size_t count, const struct ab_conf *top_errors)
 {
 	const struct ab_conf *map = value->type == AB_CONF_MAP ? value : NULL;
 	struct ab_route *route = build->route;
 	const struct ab_conf *errors;
 	char what[200];
 	struct ab_reply_spec spec = {
-		.what = what,
-		.pos = route->pos,
-		.answer = map != NULL ? ab_conf_get(map, "answer") : value,
-		.read_only = strcmp(route->method, "GET") == 0,
+	        .what = what,
+	        .pos = route->pos,
+	        .answer = map != NULL ? ab_conf_get(map, "answer") : value,
+	        .read_only = strcmp(route->method, "GET") == 0,
 	};
 	bool ok;
 
@@ -242,8 +249,8 @@ static bool compile_parts(struct ab_build *build, const struct ab_conf *value, c
 	ok = map == NULL || ab_conf_only(map, what, route_keys, build->diags);
 	ok = read_deadline(build, map) && ok;
 	ok = (map == NULL || (read_flag(build, map, "cross_origin", &route->cross_origin) &&
-				     read_flag(build, map, "accept_unknown", &route->accept_unknown))) &&
-		ok;
+	                             read_flag(build, map, "accept_unknown", &route->accept_unknown))) &&
+	     ok;
 	ok = read_map(build, map, "errors", &errors) && ok;
 	ok = read_status(build, map, &spec) && ok;
 	ok = read_map(build, map, "accept", &build->accept) && ab_build_accepts(build, segments, count) && ok;
@@ -258,7 +265,8 @@ static bool compile_parts(struct ab_build *build, const struct ab_conf *value, c
 	return true;
 }
 
-static bool compile_route(struct ab_build *build, const struct ab_conf_pair *pair, const struct ab_conf *top_errors)
+static bool compile_route(
+        struct ab_build *build, const struct ab_conf_pair *pair, const struct ab_conf *top_errors)
 {
 	struct ab_segment segments[AB_MAX_SEGMENTS];
 	struct ab_route *route = ab_build_alloc(build, 1, sizeof(*route));
@@ -272,12 +280,12 @@ static bool compile_route(struct ab_build *build, const struct ab_conf_pair *pai
 	route->name = pair->key;
 	route->pos = pair->pos;
 	if (!parse_key(build, pair->key, segments, &count) ||
-		!compile_parts(build, pair->value, segments, count, top_errors))
+	        !compile_parts(build, pair->value, segments, count, top_errors))
 		return false;
 	code = ab_router_add(build->router, route, segments, count, &other);
 	if (code == AB_EDUPLICATE)
-		ab_diag(build->diags, pair->pos, "route '%s': the same as '%s' on line %u", pair->key, other->name,
-			other->pos.line);
+		ab_diag(build->diags, pair->pos, "route '%s': the same as '%s' on line %u", pair->key,
+		        other->name, other->pos.line);
 	else if (code != AB_OK)
 		build->no_memory = true;
 	return code == AB_OK;

@@ -1,7 +1,7 @@
 /* server/routes.h: routes: which one a request means, what it may give, and what its answer is made of.
  *
- * Compiled at load (routes.c and routes_*.c), matched by a trie on the raw path's segments (router.c), so matching is linear
- * in the path. All of it is read-only while serving, one copy a worker. */
+ * Compiled at load (routes.c and routes_*.c), matched by a trie on the raw path's segments (router.c), so
+ * matching is linear in the path. All of it is read-only while serving, one copy a worker. */
 #ifndef AB_ROUTES_H
 #define AB_ROUTES_H
 
@@ -28,12 +28,12 @@ struct ab_accept {
 	size_t outside_len;
 	enum ab_in in;
 	enum ab_type type;
-	bool repeats;        /* [type] */
-	bool whole_body;     /* in: body, type: json, said so; no other name is taken from the body then */
+	bool repeats;    /* [type] */
+	bool whole_body; /* in: body, type: json, said so; no other name is taken from the body then */
 	bool required;
-	json_t *fallback;    /* `default`, owned by this worker's router; NULL: none */
+	json_t *fallback; /* `default`, owned by this worker's router; NULL: none */
 	bool has_min, has_max;
-	double min, max;     /* for integer and number; integers are compared exactly through imin, imax */
+	double min, max; /* for integer and number; integers are compared exactly through imin, imax */
 	int64_t imin, imax;
 	size_t min_length, max_length; /* characters; max SIZE_MAX: none */
 	size_t max_items;
@@ -53,10 +53,10 @@ struct ab_request_use {
 struct ab_answer {
 	const char *media;
 	struct ab_plan *plan;
-	int answer;               /* slot; -1 when there is none: a redirect, or 204 */
+	int answer;                     /* slot; -1 when there is none: a redirect, or 204 */
 	int headers, cookies, redirect; /* slots of the route's own resources, or -1 */
-	int request, error, given; /* slots of reserved names, or -1 */
-	int *accepts;             /* for each of route->accepts: its slot, or -1 */
+	int request, error, given;      /* slots of reserved names, or -1 */
+	int *accepts;                   /* for each of route->accepts: its slot, or -1 */
 	struct ab_request_use use;
 };
 
@@ -69,24 +69,24 @@ struct ab_fixed {
 
 /* errors: {404: x, 5xx: {...}} */
 struct ab_error_rule {
-	int from, to;             /* statuses it is for: 404..404, 500..599 */
+	int from, to; /* statuses it is for: 404..404, 500..599 */
 	struct ab_pos pos;
-	int status;               /* answered instead, or 0 */
+	int status;                /* answered instead, or 0 */
 	struct ab_answer *answers; /* like a route's; plans inherit the run's values */
 	size_t n_answers;
 	struct ab_fixed fixed;
 };
 
 struct ab_route {
-	const char *name;         /* "GET /products/{product_id}" */
+	const char *name; /* "GET /products/{product_id}" */
 	const char *method;
 	struct ab_pos pos;
 	struct ab_accept *accepts; /* path variables first, in path order */
 	size_t n_accepts;
-	size_t n_variables;       /* how many of them are path variables */
+	size_t n_variables; /* how many of them are path variables */
 	struct ab_answer *answers;
 	size_t n_answers;
-	int status;               /* of a success: 200; 303 with a redirect */
+	int status; /* of a success: 200; 303 with a redirect */
 	struct ab_fixed fixed;
 	struct ab_error_rule *errors; /* the route's own, then the app's; first match wins */
 	size_t n_errors;
@@ -94,7 +94,8 @@ struct ab_route {
 	struct ab_deadline_queue *deadline;
 	bool cross_origin;
 	bool accept_unknown;
-	bool leaves_body;         /* takes nothing from the body, but its plan uses request.body, so any body will do */
+	bool leaves_body; /* takes nothing from the body, but its plan uses request.body, so any body will do
+	                   */
 };
 
 /* Compile `routes:` and `errors:` of the app. False after mistakes. */
@@ -110,14 +111,17 @@ enum { AB_MAX_VARIABLES = 16 };
 struct ab_match {
 	const struct ab_route *route; /* NULL: nothing for this path, or not this method */
 	const char *allow;            /* for 405 and OPTIONS: "GET, HEAD, OPTIONS"; NULL: no such path */
-	/* Decoded values of the path variables, in order; not NUL-terminated. They live in the path or the arena. */
+	/* Decoded values of the path variables, in order; not NUL-terminated. They live in the path or the
+	 * arena. */
 	const char *values[AB_MAX_VARIABLES];
 	size_t lengths[AB_MAX_VARIABLES];
 };
 
-/* Match a raw (still encoded) path, query cut off. HEAD matches GET; OPTIONS matches no route, only fills `allow`. AB_EINVALID: bad percent-encoding, %00, invalid
- * UTF-8, dot segments; AB_ENOMEM. Otherwise AB_OK, with ret_match saying what was found. */
-AB_NODISCARD enum ab_code ab_router_match(const struct ab_router *router, const char *method, const char *path,
-	size_t len, struct ab_arena *arena, struct ab_match *ret_match, struct ab_error *err);
+/* Match a raw (still encoded) path, query cut off. HEAD matches GET; OPTIONS matches no route, only fills
+ * `allow`. AB_EINVALID: bad percent-encoding, %00, invalid UTF-8, dot segments; AB_ENOMEM. Otherwise AB_OK,
+ * with ret_match saying what was found. */
+AB_NODISCARD enum ab_code ab_router_match(const struct ab_router *router, const char *method,
+        const char *path, size_t len, struct ab_arena *arena, struct ab_match *ret_match,
+        struct ab_error *err);
 
 #endif

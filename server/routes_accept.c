@@ -6,8 +6,8 @@
 
 #include <stdarg.h>
 
-static const char *const accept_keys[] = {"type", "default", "min", "max", "min_length", "max_length", "max_items",
-	"pattern", "one_of", "in", "name", "message", NULL};
+static const char *const accept_keys[] = {"type", "default", "min", "max", "min_length", "max_length",
+        "max_items", "pattern", "one_of", "in", "name", "message", NULL};
 
 static const char *const type_names[] = {"string", "integer", "number", "boolean", "json"};
 static const char *const in_names[] = {"path", "query", "body", "header", "cookie"};
@@ -52,21 +52,22 @@ static bool read_type(struct entry *entry, const struct ab_conf *conf)
 	}
 	if (conf->type != AB_CONF_STRING)
 		return mistake(entry, conf->pos,
-			"the type has the wrong form; expected string, integer, number, boolean or json, or "
-			"[type] for what may come more than once");
+		        "the type has the wrong form; expected string, integer, number, boolean or json, or "
+		        "[type] for what may come more than once");
 	type = word(conf->u.string.text, type_names, AB_COUNT(type_names));
 	if (type >= 0) {
 		entry->accept->type = (enum ab_type)type;
 		return true;
 	}
 	nearest = ab_nearest(conf->u.string.text, type_names, AB_COUNT(type_names));
-	return mistake(entry, conf->pos, "no type '%s'; expected string, integer, number, boolean or json%s%s%s",
-		conf->u.string.text, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-		nearest != NULL ? "'?" : "");
+	return mistake(entry, conf->pos,
+	        "no type '%s'; expected string, integer, number, boolean or json%s%s%s", conf->u.string.text,
+	        nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+	        nearest != NULL ? "'?" : "");
 }
 
 static bool read_number(const struct entry *entry, const char *key, const struct ab_conf *conf, double *ret,
-	int64_t *ret_integer)
+        int64_t *ret_integer)
 {
 	if (entry->accept->type == AB_TYPE_INTEGER)
 		return ab_conf_int(conf, key, INT64_MIN, INT64_MAX, ret_integer, entry->build->diags);
@@ -85,16 +86,17 @@ static bool is_numeric(const struct ab_accept *accept)
 }
 
 /* `key` makes sense only where `fits`. */
-static const struct ab_conf *limit(const struct entry *entry, const char *key, bool fits, const char *only, bool *ok)
+static const struct ab_conf *limit(
+        const struct entry *entry, const char *key, bool fits, const char *only, bool *ok)
 {
 	const struct ab_conf *map = entry->pair->value;
 	const struct ab_conf *conf = ab_conf_get(map, key);
 
 	if (conf != NULL && !fits) {
 		*ok = mistake(entry, conf->pos, "'%s' is for %s only%s", key, only,
-			key[0] == 'm' && key[3] == '\0' && entry->accept->type == AB_TYPE_STRING
-				? "; for the length of a string there are min_length and max_length"
-				: "");
+		        key[0] == 'm' && key[3] == '\0' && entry->accept->type == AB_TYPE_STRING
+		                ? "; for the length of a string there are min_length and max_length"
+		                : "");
 		return NULL;
 	}
 	return conf;
@@ -115,7 +117,7 @@ static bool read_range(struct entry *entry)
 	if (max != NULL)
 		ok = read_number(entry, "max", max, &accept->max, &accept->imax) && ok;
 	if (ok && min != NULL && max != NULL &&
-		(accept->type == AB_TYPE_INTEGER ? accept->imin > accept->imax : accept->min > accept->max))
+	        (accept->type == AB_TYPE_INTEGER ? accept->imin > accept->imax : accept->min > accept->max))
 		ok = mistake(entry, min->pos, "'min' is above 'max', so nothing would be accepted");
 	return ok;
 }
@@ -144,7 +146,7 @@ static bool read_sizes(struct entry *entry)
 	ok = read_size(entry, "max_items", accept->repeats, "[type]", &accept->max_items) && ok;
 	if (ok && accept->min_length > accept->max_length)
 		ok = mistake(entry, entry->pair->pos,
-			"'min_length' is above 'max_length', so nothing would be accepted");
+		        "'min_length' is above 'max_length', so nothing would be accepted");
 	return ok;
 }
 
@@ -169,7 +171,8 @@ static bool read_pattern(struct entry *entry)
 	if (pattern == NULL)
 		return false;
 	if (ab_pattern_compile(text, pattern, &err) != AB_OK)
-		return mistake(entry, conf->pos, "the pattern is not a POSIX extended expression: %s", err.text);
+		return mistake(
+		        entry, conf->pos, "the pattern is not a POSIX extended expression: %s", err.text);
 	accept->pattern = pattern;
 	if (accept->max_length > AB_PATTERN_LENGTH)
 		accept->max_length = AB_PATTERN_LENGTH;
@@ -184,7 +187,7 @@ static bool judge(const struct entry *entry, const struct ab_conf *conf, const c
 	if (message == NULL)
 		return true;
 	return mistake(entry, conf->pos, "a value of '%s' %s%s", key, message,
-		entry->accept->type == AB_TYPE_STRING && !json_is_string(value) ? "; put it in quotes" : "");
+	        entry->accept->type == AB_TYPE_STRING && !json_is_string(value) ? "; put it in quotes" : "");
 }
 
 static json_t *owned_json(const struct entry *entry, const struct ab_conf *conf)
@@ -214,8 +217,7 @@ static bool read_one_of(struct entry *entry)
 	list = owned_json(entry, conf);
 	if (list == NULL)
 		return false;
-	json_array_foreach(list, i, value)
-		ok = judge(entry, conf->u.list.items[i], "one_of", value) && ok;
+	json_array_foreach(list, i, value) ok = judge(entry, conf->u.list.items[i], "one_of", value) && ok;
 	entry->accept->one_of = list;
 	return ok;
 }
@@ -231,7 +233,8 @@ static bool read_default(struct entry *entry)
 	if (conf == NULL)
 		return true;
 	if (accept->in == AB_IN_PATH)
-		return mistake(entry, conf->pos, "a path variable is always there, so a default is never used");
+		return mistake(
+		        entry, conf->pos, "a path variable is always there, so a default is never used");
 	value = owned_json(entry, conf);
 	if (value == NULL)
 		return false;
@@ -242,8 +245,7 @@ static bool read_default(struct entry *entry)
 		return judge(entry, conf, "default", value);
 	if (!json_is_array(value))
 		return mistake(entry, conf->pos, "the default of a [type] must be a list");
-	json_array_foreach(value, i, item)
-		ok = judge(entry, conf, "default", item) && ok;
+	json_array_foreach(value, i, item) ok = judge(entry, conf, "default", item) && ok;
 	return ok;
 }
 
@@ -261,9 +263,11 @@ static bool read_in(struct entry *entry)
 		return false;
 	in = word(text, in_names, AB_COUNT(in_names));
 	if (in < 0)
-		return mistake(entry, conf->pos, "no place '%s'; expected query, body, header or cookie", text);
+		return mistake(
+		        entry, conf->pos, "no place '%s'; expected query, body, header or cookie", text);
 	if (accept->in == AB_IN_PATH && in != AB_IN_PATH)
-		return mistake(entry, conf->pos, "it is a variable of the path, so it can't come from the %s", text);
+		return mistake(
+		        entry, conf->pos, "it is a variable of the path, so it can't come from the %s", text);
 	if (accept->in != AB_IN_PATH && in == AB_IN_PATH)
 		return mistake(entry, conf->pos, "the path has no variable {%s}", accept->name);
 	if (in == AB_IN_BODY && strcmp(entry->build->route->method, "GET") == 0)
@@ -341,7 +345,7 @@ static bool read_mapping(struct entry *entry)
 	if (!ok)
 		return false;
 	accept->whole_body = entry->said_in && accept->in == AB_IN_BODY && accept->type == AB_TYPE_JSON &&
-		!accept->repeats;
+	                     !accept->repeats;
 	return read_one_of(entry) && read_default(entry);
 }
 
@@ -356,13 +360,14 @@ static bool compile_one(struct ab_build *build, struct ab_accept *accept, const 
 	accept->max_length = SIZE_MAX;
 	accept->max_items = SIZE_MAX;
 	if (accept->in != AB_IN_PATH)
-		accept->in = strcmp(method, "GET") == 0 || strcmp(method, "DELETE") == 0 ? AB_IN_QUERY : AB_IN_BODY;
+		accept->in = strcmp(method, "GET") == 0 || strcmp(method, "DELETE") == 0 ? AB_IN_QUERY
+		                                                                         : AB_IN_BODY;
 	if (pair != NULL)
 		ok = pair->value->type == AB_CONF_MAP ? read_mapping(&entry) : read_type(&entry, pair->value);
 	if (ok && accept->in == AB_IN_PATH && accept->repeats)
 		ok = mistake(&entry, pair->value->pos, "a path variable comes once");
 	accept->required = accept->fallback == NULL && accept->in != AB_IN_PATH &&
-		ab_dispatcher_find(build->app->dispatcher, accept->name) == NULL;
+	                   ab_dispatcher_find(build->app->dispatcher, accept->name) == NULL;
 	return ok;
 }
 
@@ -372,13 +377,14 @@ static bool check_name(struct ab_build *build, const struct ab_conf_pair *pair)
 {
 	if (!ab_is_name(pair->key, strlen(pair->key))) {
 		ab_diag(build->diags, pair->pos,
-			"accept '%s': not a name; expected letters, digits and _, and `name: \"%s\"` for how the "
-			"request spells it",
-			pair->key, pair->key);
+		        "accept '%s': not a name; expected letters, digits and _, and `name: \"%s\"` for how the "
+		        "request spells it",
+		        pair->key, pair->key);
 		return false;
 	}
 	if (ab_is_reserved(pair->key)) {
-		ab_diag(build->diags, pair->pos, "accept '%s': reserved, so a request can't give it", pair->key);
+		ab_diag(build->diags, pair->pos, "accept '%s': reserved, so a request can't give it",
+		        pair->key);
 		return false;
 	}
 	return true;
@@ -406,13 +412,13 @@ static bool check_pairs(struct ab_build *build)
 			if (a->in != b->in || (a->in != AB_IN_BODY && strcmp(a->outside, b->outside) != 0))
 				continue;
 			if (a->in == AB_IN_BODY && !a->whole_body && !b->whole_body &&
-				strcmp(a->outside, b->outside) != 0)
+			        strcmp(a->outside, b->outside) != 0)
 				continue;
 			ab_diag(build->diags, route->pos,
-				a->in == AB_IN_BODY && (a->whole_body || b->whole_body)
-					? "accept: '%s' and '%s' both come from the body, but one takes the whole of it"
-					: "accept: '%s' and '%s' are the same to the request",
-				b->name, a->name);
+			        a->in == AB_IN_BODY && (a->whole_body || b->whole_body)
+			                ? "accept: '%s' and '%s' both come from the body, but one takes the whole of it"
+			                : "accept: '%s' and '%s' are the same to the request",
+			        b->name, a->name);
 			ok = false;
 		}
 	}

@@ -1,7 +1,7 @@
 /* server/routes_answer.c: the plans of a reply, one for each media type it can have, and the checks on them.
  *
- * What a request may give decides what is safe: the same resource can be fine on one route and a mistake on another, so all of
- * this is judged a plan, not a resource. */
+ * What a request may give decides what is safe: the same resource can be fine on one route and a mistake on
+ * another, so all of this is judged a plan, not a resource. */
 #include "routes_build.h"
 
 /* One plan being made. */
@@ -25,12 +25,13 @@ static const char *resource_name(struct ab_build *build, const struct ab_conf *c
 	if (name == NULL || ab_dispatcher_find(build->app->dispatcher, name) != NULL)
 		return name;
 	ab_diag(build->diags, conf->pos, "%s: no resource '%s'%s", what, name,
-		ab_build_nearest(build, name, nearest, sizeof(nearest)));
+	        ab_build_nearest(build, name, nearest, sizeof(nearest)));
 	return NULL;
 }
 
 /* A list of resources' names; false after mistakes. */
-static bool name_list(struct ab_build *build, const struct ab_conf *conf, const char *what, struct ab_names *ret)
+static bool name_list(
+        struct ab_build *build, const struct ab_conf *conf, const char *what, struct ab_names *ret)
 {
 	const char **list;
 
@@ -55,7 +56,8 @@ static bool name_list(struct ab_build *build, const struct ab_conf *conf, const 
 static bool sort_accepts(struct making *m)
 {
 	const struct ab_route *route = m->build->route;
-	size_t room = (route != NULL ? route->n_accepts : 0) + (m->build->app->accept_all ? m->build->n_names : 0) + 1;
+	size_t room = (route != NULL ? route->n_accepts : 0) +
+	              (m->build->app->accept_all ? m->build->n_names : 0) + 1;
 
 	m->given = ab_build_alloc(m->build, room, sizeof(*m->given));
 	m->acceptable = ab_build_alloc(m->build, room, sizeof(*m->acceptable));
@@ -77,13 +79,15 @@ static bool sort_accepts(struct making *m)
 /* ---- plan mistakes, where they stand ---- */
 
 /* Where the resource mentions the name that can't be resolved, or NULL. */
-static const struct ab_pos *unresolved_pos(const struct making *m, const struct ab_scope *scope, const char *text)
+static const struct ab_pos *unresolved_pos(
+        const struct making *m, const struct ab_scope *scope, const char *text)
 {
 	char quoted[160];
 
 	for (size_t i = 0; i < scope->n_needs; i++) {
 		snprintf(quoted, sizeof(quoted), " needs '%.120s',", scope->needs[i]);
-		if (strstr(text, quoted) != NULL && ab_dispatcher_find(m->parts->dispatcher, scope->needs[i]) == NULL)
+		if (strstr(text, quoted) != NULL &&
+		        ab_dispatcher_find(m->parts->dispatcher, scope->needs[i]) == NULL)
 			return &scope->needs_pos[i];
 	}
 	return NULL;
@@ -103,7 +107,8 @@ static void plan_mistake(const struct making *m, const struct ab_error *err)
 			pos = unresolved_pos(m, &m->parts->scopes[i], err->text);
 	if (pos == NULL && err->resource != NULL && err->code == AB_EUNRESOLVABLE) {
 		const struct ab_resource *resource = ab_dispatcher_find(m->parts->dispatcher, err->resource);
-		const struct ab_app_resource *known = resource != NULL ? ab_app_find(build->app, resource) : NULL;
+		const struct ab_app_resource *known =
+		        resource != NULL ? ab_app_find(build->app, resource) : NULL;
 
 		if (known != NULL)
 			pos = unresolved_pos(m, &known->scope, err->text);
@@ -129,12 +134,12 @@ static bool check_write(const struct making *m, const struct ab_plan_node *node)
 	if (!node->resource->writes || !m->spec->read_only)
 		return true;
 	if (m->spec->error)
-		ab_diag(m->build->diags, m->spec->pos, "%s: '%s' writes, which an error's answer may not", m->spec->what,
-			node->name);
+		ab_diag(m->build->diags, m->spec->pos, "%s: '%s' writes, which an error's answer may not",
+		        m->spec->what, node->name);
 	else
 		ab_diag(m->build->diags, m->spec->pos,
-			"%s: '%s' writes, which a GET route may not; expected POST, PUT, PATCH or DELETE", m->spec->what,
-			node->name);
+		        "%s: '%s' writes, which a GET route may not; expected POST, PUT, PATCH or DELETE",
+		        m->spec->what, node->name);
 	return false;
 }
 
@@ -149,14 +154,15 @@ static bool from_request(const struct making *m, const char *name, bool deep)
 	for (size_t i = 0; i < AB_COUNT(reserved); i++) {
 		int on = ab_plan_slot(plan, reserved[i]);
 
-		if (strcmp(name, reserved[i]) == 0 || (deep && on >= 0 && slot >= 0 && ab_plan_depends(plan, slot, on)))
+		if (strcmp(name, reserved[i]) == 0 ||
+		        (deep && on >= 0 && slot >= 0 && ab_plan_depends(plan, slot, on)))
 			return true;
 	}
 	for (size_t i = 0; route != NULL && i < route->n_accepts; i++) {
 		int on = ab_plan_slot(plan, route->accepts[i].name);
 
 		if (strcmp(name, route->accepts[i].name) == 0 ||
-			(deep && on >= 0 && slot >= 0 && ab_plan_depends(plan, slot, on)))
+		        (deep && on >= 0 && slot >= 0 && ab_plan_depends(plan, slot, on)))
 			return true;
 	}
 	return false;
@@ -175,14 +181,14 @@ static bool check_raws(const struct making *m, const struct ab_scope *scope)
 		ok = false;
 		if (raw->kind == AB_RAW_HTML)
 			ab_diag(m->build->diags, raw->pos,
-				"%s: the request can give '%s', so {{{%s}}} would put a stranger's HTML into the page; "
-				"expected {{%s}}",
-				m->spec->what, name, name, name);
+			        "%s: the request can give '%s', so {{{%s}}} would put a stranger's HTML into the page; "
+			        "expected {{%s}}",
+			        m->spec->what, name, name, name);
 		else
 			ab_diag(m->build->diags, raw->pos,
-				"%s: '%s' depends on the request, so {+%s} and {#%s} would let it change the URL; expected "
-				"{%s}, or `raw: [%s]` if that is meant",
-				m->spec->what, name, name, name, name, name);
+			        "%s: '%s' depends on the request, so {+%s} and {#%s} would let it change the URL; expected "
+			        "{%s}, or `raw: [%s]` if that is meant",
+			        m->spec->what, name, name, name, name, name);
 	}
 	return ok;
 }
@@ -202,15 +208,16 @@ static bool check_inputs(const struct making *m)
 		int slot = m->answer->accepts[i];
 
 		if (slot >= 0 && slot == m->answer->answer) {
-			ab_diag(m->build->diags, m->spec->pos, "%s: accepts '%s', which is its answer", m->spec->what,
-				accept->name);
+			ab_diag(m->build->diags, m->spec->pos, "%s: accepts '%s', which is its answer",
+			        m->spec->what, accept->name);
 			ok = false;
-		} else if (slot >= 0 && accept->in == AB_IN_PATH && !listed_in_accept(m->build, accept->name) &&
-			ab_dispatcher_find(m->build->app->dispatcher, accept->name) != NULL) {
+		} else if (slot >= 0 && accept->in == AB_IN_PATH &&
+		           !listed_in_accept(m->build, accept->name) &&
+		           ab_dispatcher_find(m->build->app->dispatcher, accept->name) != NULL) {
 			ab_diag(m->build->diags, m->spec->pos,
-				"%s: {%s} is also a resource of this route; expected `accept: {%s: string}`, if the path "
-				"is to stand in for it",
-				m->spec->what, accept->name, accept->name);
+			        "%s: {%s} is also a resource of this route; expected `accept: {%s: string}`, if the path "
+			        "is to stand in for it",
+			        m->spec->what, accept->name, accept->name);
 			ok = false;
 		}
 	}
@@ -250,18 +257,19 @@ static bool use_path(struct ab_build *build, struct ab_request_use *use, const c
 		bool *all;
 		const char *const **names;
 	} parts[] = {
-		{"method", &use->method, NULL},
-		{"path", &use->path, NULL},
-		{"client", &use->client, NULL},
-		{"id", &use->id, NULL},
-		{"body", &use->body, NULL},
-		{"query", &use->all_query, &use->query},
-		{"headers", &use->all_headers, &use->headers},
-		{"cookies", &use->all_cookies, &use->cookies},
+	        {"method", &use->method, NULL},
+	        {"path", &use->path, NULL},
+	        {"client", &use->client, NULL},
+	        {"id", &use->id, NULL},
+	        {"body", &use->body, NULL},
+	        {"query", &use->all_query, &use->query},
+	        {"headers", &use->all_headers, &use->headers},
+	        {"cookies", &use->all_cookies, &use->cookies},
 	};
 
 	for (size_t i = 0; i < AB_COUNT(parts); i++) {
-		if (path[0] != '\0' && (strlen(parts[i].part) != first || memcmp(parts[i].part, path, first) != 0))
+		if (path[0] != '\0' &&
+		        (strlen(parts[i].part) != first || memcmp(parts[i].part, path, first) != 0))
 			continue;
 		if (path[0] == '\0' || rest == NULL || parts[i].names == NULL) {
 			*parts[i].all = true;
@@ -330,18 +338,19 @@ static bool check_plan(const struct making *m)
 	return ok;
 }
 
-static bool make_plan(struct making *m, const char *name, const struct ab_names *guards, const struct ab_names *needs)
+static bool make_plan(
+        struct making *m, const char *name, const struct ab_names *guards, const struct ab_names *needs)
 {
 	static const char *const reserved[] = {"request", "error", "given"};
 	struct ab_build *build = m->build;
 	const char **targets = ab_build_alloc(build, needs->count + AB_PARTS + 1, sizeof(*targets));
 	struct ab_plan_spec spec = {
-		.dispatcher = m->parts->dispatcher,
-		.guards = *guards,
-		.targets = {targets, 0},
-		.given = {m->given, m->n_given},
-		.acceptable = {m->acceptable, m->n_acceptable},
-		.reserved = {reserved, m->spec->error ? 3 : 1},
+	        .dispatcher = m->parts->dispatcher,
+	        .guards = *guards,
+	        .targets = {targets, 0},
+	        .given = {m->given, m->n_given},
+	        .acceptable = {m->acceptable, m->n_acceptable},
+	        .reserved = {reserved, m->spec->error ? 3 : 1},
 	};
 	struct ab_error err;
 
@@ -369,7 +378,7 @@ static bool is_media(const char *text)
 	const char *slash = strchr(text, '/');
 
 	return slash != NULL && slash != text && slash[1] != '\0' && strchr(slash + 1, '/') == NULL &&
-		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789!#$&-^_.+/") == strlen(text);
+	       strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789!#$&-^_.+/") == strlen(text);
 }
 
 static bool check_media(struct ab_build *build, const struct ab_conf_pair *pair)
@@ -377,14 +386,14 @@ static bool check_media(struct ab_build *build, const struct ab_conf_pair *pair)
 	if (is_media(pair->key))
 		return true;
 	ab_diag(build->diags, pair->pos,
-		"answer: '%s' is not a media type; expected one such as text/html, in lower case and without parameters, or "
-		"the name of a resource alone",
-		pair->key);
+	        "answer: '%s' is not a media type; expected one such as text/html, in lower case and without parameters, or "
+	        "the name of a resource alone",
+	        pair->key);
 	return false;
 }
 
 static bool make_one(struct making *m, const struct ab_conf *conf, const struct ab_names *guards,
-	const struct ab_names *needs)
+        const struct ab_names *needs)
 {
 	const char *name = NULL;
 
@@ -406,18 +415,19 @@ static bool make_all(struct making *m, struct ab_answer **ret_answers, size_t *r
 	bool ok;
 
 	if (list == NULL || !name_list(m->build, m->spec->guard, "guard", &guards) ||
-		!name_list(m->build, m->spec->needs, "needs", &needs) || !sort_accepts(m))
+	        !name_list(m->build, m->spec->needs, "needs", &needs) || !sort_accepts(m))
 		return false;
 	ok = count > 0;
 	if (!ok)
-		ab_diag(m->build->diags, answer->pos, "answer: no media type; expected {text/html: page}, or a name");
+		ab_diag(m->build->diags, answer->pos,
+		        "answer: no media type; expected {text/html: page}, or a name");
 	for (size_t i = 0; i < count; i++) {
 		const struct ab_conf_pair *pair = map ? &answer->u.map.pairs[i] : NULL;
 
 		m->answer = &list[i];
 		m->answer->media = pair != NULL ? pair->key : NULL;
 		ok = (pair == NULL || check_media(m->build, pair)) &&
-			make_one(m, pair != NULL ? pair->value : answer, &guards, &needs) && ok;
+		     make_one(m, pair != NULL ? pair->value : answer, &guards, &needs) && ok;
 	}
 	*ret_answers = list;
 	*ret_count = count;
@@ -425,7 +435,7 @@ static bool make_all(struct making *m, struct ab_answer **ret_answers, size_t *r
 }
 
 bool ab_build_reply(struct ab_build *build, const struct ab_reply_spec *spec, struct ab_answer **ret_answers,
-	size_t *ret_count, struct ab_fixed *ret_fixed)
+        size_t *ret_count, struct ab_fixed *ret_fixed)
 {
 	struct ab_parts parts;
 	struct making m = {.build = build, .spec = spec, .parts = &parts};

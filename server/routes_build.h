@@ -20,8 +20,8 @@ struct ab_build {
 	struct ab_diags *diags;
 	const char **names; /* every visible resource, sorted, for "did you mean" */
 	size_t n_names;
-	struct ab_route *route;        /* NULL for top-level errors where no route was reached */
-	const struct ab_conf *accept;  /* the route's `accept` mapping, or NULL */
+	struct ab_route *route;       /* NULL for top-level errors where no route was reached */
+	const struct ab_conf *accept; /* the route's `accept` mapping, or NULL */
 	bool no_memory;
 };
 
@@ -40,22 +40,22 @@ bool ab_build_accepts(struct ab_build *build, const struct ab_segment *segments,
 /* ---- one way to reply: of a route, or of an error rule ---- */
 
 struct ab_reply_spec {
-	const char *what;              /* "route 'GET /x'", for messages */
+	const char *what; /* "route 'GET /x'", for messages */
 	struct ab_pos pos;
-	const struct ab_conf *answer;  /* a name, or a mapping of media types; or NULL */
+	const struct ab_conf *answer; /* a name, or a mapping of media types; or NULL */
 	const struct ab_conf *redirect, *headers, *cookies;
 	const struct ab_conf *guard, *needs;
-	bool read_only;                /* a write is a mistake */
-	bool error;                    /* `error` and `given` are at hand */
+	bool read_only; /* a write is a mistake */
+	bool error;     /* `error` and `given` are at hand */
 };
 
 /* Compile the spec's plans and fixed headers. False after mistakes. */
 bool ab_build_reply(struct ab_build *build, const struct ab_reply_spec *spec, struct ab_answer **ret_answers,
-	size_t *ret_count, struct ab_fixed *ret_fixed);
+        size_t *ret_count, struct ab_fixed *ret_fixed);
 
 /* A route's own errors followed by the app's; build->route may be NULL. */
 bool ab_build_errors(struct ab_build *build, const struct ab_conf *own, const struct ab_conf *top,
-	struct ab_error_rule **ret_rules, size_t *ret_count);
+        struct ab_error_rule **ret_rules, size_t *ret_count);
 /* `status` of a reply that redirects, or does not. */
 bool ab_build_status(struct ab_build *build, const struct ab_conf *status, bool redirects, int *ret_status);
 
@@ -77,7 +77,7 @@ bool ab_parts_cookies(struct ab_build *build, struct ab_parts *parts, const stru
 
 /* Add what was compiled as a resource of the route's own; takes `config`, also when it fails. */
 bool ab_parts_add(struct ab_build *build, struct ab_parts *parts, int part, const struct ab_handler *handler,
-	void *config);
+        void *config);
 bool ab_parts_want_map(struct ab_build *build, const struct ab_conf *conf, const char *what, size_t max);
 /* A name of a header or a cookie: RFC 9110, section 5.6.2, token. */
 bool ab_parts_is_token(const char *text);

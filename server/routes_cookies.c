@@ -1,5 +1,6 @@
-/* server/routes_cookies.c: `cookies` of a reply: a resource of the route's own whose value is a list of Set-Cookie lines
- * (RFC 6265, section 4.1). HttpOnly, Secure, SameSite=Lax and Path=/ unless the file says otherwise. */
+/* server/routes_cookies.c: `cookies` of a reply: a resource of the route's own whose value is a list of
+ * Set-Cookie lines (RFC 6265, section 4.1). HttpOnly, Secure, SameSite=Lax and Path=/ unless the file says
+ * otherwise. */
 #include "../handlers/placeholder.h"
 #include "routes_build.h"
 
@@ -21,7 +22,8 @@ struct cookies {
 	struct cookie list[MAX_COOKIES];
 };
 
-/* Percent-encode all but RFC 3986's unreserved characters, which are fine in a cookie (RFC 6265, section 4.1.1). */
+/* Percent-encode all but RFC 3986's unreserved characters, which are fine in a cookie (RFC 6265,
+ * section 4.1.1). */
 static void encode(struct ab_buf *buf, const char *text, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
@@ -30,7 +32,7 @@ static void encode(struct ab_buf *buf, const char *text, size_t len)
 		unsigned char c = (unsigned char)text[i];
 
 		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-			(c != '\0' && strchr("-._~", c) != NULL)) {
+		        (c != '\0' && strchr("-._~", c) != NULL)) {
 			ab_buf_addc(buf, (char)c);
 		} else {
 			ab_buf_addc(buf, '%');
@@ -41,8 +43,8 @@ static void encode(struct ab_buf *buf, const char *text, size_t len)
 }
 
 /* The Set-Cookie line for one cookie. */
-static enum ab_code cookie_write(const struct cookie *cookie, const struct ab_call *call, struct ab_buf *line,
-	struct ab_error *err)
+static enum ab_code cookie_write(
+        const struct cookie *cookie, const struct ab_call *call, struct ab_buf *line, struct ab_error *err)
 {
 	json_t *value = cookie->value != NULL ? ab_structure_fill(cookie->value, call, err) : json_null();
 	struct ab_buf text;
@@ -107,7 +109,8 @@ static void cookies_free(void *config)
 	free(cookies);
 }
 
-static const struct ab_handler cookies_handler = {.kind = "cookies", .start = cookies_start, .free = cookies_free};
+static const struct ab_handler cookies_handler = {
+        .kind = "cookies", .start = cookies_start, .free = cookies_free};
 
 /* ---- compiling ---- */
 
@@ -129,9 +132,10 @@ static bool cookie_text(struct ab_build *build, const struct ab_conf *map, const
 	text = ab_conf_string(conf, key, build->diags);
 	if (text == NULL)
 		return false;
-	if (!ab_parts_control_free(text) || strpbrk(text, "; ,\t") != NULL || (key[0] == 'p' && text[0] != '/')) {
+	if (!ab_parts_control_free(text) || strpbrk(text, "; ,\t") != NULL ||
+	        (key[0] == 'p' && text[0] != '/')) {
 		ab_diag(build->diags, conf->pos, "cookie: '%s' is not a %s%s", text, key,
-			key[0] == 'p' ? "; expected one that begins with '/'" : "");
+		        key[0] == 'p' ? "; expected one that begins with '/'" : "");
 		return false;
 	}
 	*ret = text;
@@ -156,30 +160,32 @@ static const char *same_site(struct ab_build *build, const struct ab_conf *map)
 	return NULL;
 }
 
-static bool cookie_attributes(struct ab_build *build, struct cookie *cookie, const struct ab_conf *map,
-	struct ab_pos pos)
+static bool cookie_attributes(
+        struct ab_build *build, struct cookie *cookie, const struct ab_conf *map, struct ab_pos pos)
 {
 	const char *path = "/", *domain = NULL, *site = map != NULL ? same_site(build, map) : "Lax";
 	bool http_only = true, secure = true;
 
 	if (site == NULL)
 		return false;
-	if (map != NULL && (!cookie_text(build, map, "path", &path) || !cookie_text(build, map, "domain", &domain) ||
-				   !cookie_flag(build, map, "http_only", &http_only) ||
-				   !cookie_flag(build, map, "secure", &secure)))
+	if (map != NULL &&
+	        (!cookie_text(build, map, "path", &path) || !cookie_text(build, map, "domain", &domain) ||
+	                !cookie_flag(build, map, "http_only", &http_only) ||
+	                !cookie_flag(build, map, "secure", &secure)))
 		return false;
 	if (!secure && (site[0] == 'N' || strncmp(cookie->name, "__", 2) == 0)) {
 		ab_diag(build->diags, pos, "cookie '%s': browsers refuse it without Secure", cookie->name);
 		return false;
 	}
 	if (strncmp(cookie->name, "__Host-", 7) == 0 && (domain != NULL || strcmp(path, "/") != 0)) {
-		ab_diag(build->diags, pos, "cookie '%s': browsers refuse a __Host- cookie with a domain or another path",
-			cookie->name);
+		ab_diag(build->diags, pos,
+		        "cookie '%s': browsers refuse a __Host- cookie with a domain or another path",
+		        cookie->name);
 		return false;
 	}
-	if (asprintf(&cookie->attributes, "; Path=%s%s%s%s%s; SameSite=%s", path, domain != NULL ? "; Domain=" : "",
-		    domain != NULL ? domain : "", http_only ? "; HttpOnly" : "", secure ? "; Secure" : "",
-		    site) < 0) {
+	if (asprintf(&cookie->attributes, "; Path=%s%s%s%s%s; SameSite=%s", path,
+	            domain != NULL ? "; Domain=" : "", domain != NULL ? domain : "",
+	            http_only ? "; HttpOnly" : "", secure ? "; Secure" : "", site) < 0) {
 		cookie->attributes = NULL;
 		build->no_memory = true;
 		return false;
@@ -197,7 +203,8 @@ static bool cookie_age(struct ab_build *build, struct cookie *cookie, const stru
 	if (!ab_conf_duration(conf, "max_age", &ms, build->diags))
 		return false;
 	if (ms < 1000) {
-		ab_diag(build->diags, conf->pos, "cookie: 'max_age' is under a second; null as the value deletes a cookie");
+		ab_diag(build->diags, conf->pos,
+		        "cookie: 'max_age' is under a second; null as the value deletes a cookie");
 		return false;
 	}
 	cookie->max_age = (long long)(ms / 1000);
@@ -205,9 +212,10 @@ static bool cookie_age(struct ab_build *build, struct cookie *cookie, const stru
 }
 
 static bool compile_cookie(struct ab_build *build, struct ab_scope *scope, struct cookie *cookie,
-	const struct ab_conf_pair *pair)
+        const struct ab_conf_pair *pair)
 {
-	static const char *const keys[] = {"value", "max_age", "domain", "path", "http_only", "secure", "same_site", NULL};
+	static const char *const keys[] = {
+	        "value", "max_age", "domain", "path", "http_only", "secure", "same_site", NULL};
 	const struct ab_conf *map = pair->value->type == AB_CONF_MAP ? pair->value : NULL;
 	const struct ab_conf *value = map != NULL ? ab_conf_get(map, "value") : pair->value;
 
@@ -219,11 +227,13 @@ static bool compile_cookie(struct ab_build *build, struct ab_scope *scope, struc
 	if (map != NULL && !ab_conf_only(map, "a cookie", keys, build->diags))
 		return false;
 	if (value == NULL || value->type == AB_CONF_LIST || value->type == AB_CONF_MAP) {
-		ab_diag(build->diags, pair->pos, "cookie '%s': no value; expected `value: \"{name}\"`, or null to delete it",
-			pair->key);
+		ab_diag(build->diags, pair->pos,
+		        "cookie '%s': no value; expected `value: \"{name}\"`, or null to delete it",
+		        pair->key);
 		return false;
 	}
-	if (!cookie_attributes(build, cookie, map, pair->pos) || (map != NULL && !cookie_age(build, cookie, map)))
+	if (!cookie_attributes(build, cookie, map, pair->pos) ||
+	        (map != NULL && !cookie_age(build, cookie, map)))
 		return false;
 	if (value->type == AB_CONF_NULL)
 		return true;
@@ -245,8 +255,8 @@ bool ab_parts_cookies(struct ab_build *build, struct ab_parts *parts, const stru
 	}
 	for (size_t i = 0; i < conf->u.map.count; i++)
 		ok = compile_cookie(build, &parts->scopes[AB_PART_COOKIES], &cookies->list[cookies->count++],
-			     &conf->u.map.pairs[i]) &&
-			ok;
+		             &conf->u.map.pairs[i]) &&
+		     ok;
 	if (ok)
 		return ab_parts_add(build, parts, AB_PART_COOKIES, &cookies_handler, cookies);
 	cookies_free(cookies);

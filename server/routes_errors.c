@@ -1,5 +1,5 @@
-/* server/routes_errors.c: `errors:` of a route and of the app, compiled for each route: what an error's answer needs is found
- * under the names that route has. */
+/* server/routes_errors.c: `errors:` of a route and of the app, compiled for each route: what an error's
+ * answer needs is found under the names that route has. */
 #include "routes_build.h"
 
 static bool parse_range(const char *key, int *ret_from, int *ret_to)
@@ -29,8 +29,9 @@ bool ab_build_status(struct ab_build *build, const struct ab_conf *status, bool 
 	if (!ab_conf_int(status, "status", 200, 599, &value, build->diags))
 		return false;
 	if (redirects && value != 301 && value != 302 && value != 303 && value != 307 && value != 308) {
-		ab_diag(build->diags, status->pos, "status: %lld does not redirect; expected 301, 302, 303, 307 or 308",
-			(long long)value);
+		ab_diag(build->diags, status->pos,
+		        "status: %lld does not redirect; expected 301, 302, 303, 307 or 308",
+		        (long long)value);
 		return false;
 	}
 	if (!redirects && value >= 300 && value < 400) {
@@ -47,18 +48,18 @@ static bool compile_rule(struct ab_build *build, const struct ab_conf_pair *pair
 	const struct ab_conf *value = pair->value;
 	const struct ab_conf *map = value->type == AB_CONF_MAP ? value : NULL;
 	struct ab_reply_spec spec = {
-		.pos = pair->pos,
-		.answer = map != NULL ? ab_conf_get(map, "answer") : value,
-		.read_only = true,
-		.error = true,
+	        .pos = pair->pos,
+	        .answer = map != NULL ? ab_conf_get(map, "answer") : value,
+	        .read_only = true,
+	        .error = true,
 	};
 	char what[64];
 
 	snprintf(what, sizeof(what), "errors: %s", pair->key);
 	spec.what = what;
 	if (!parse_range(pair->key, &rule->from, &rule->to)) {
-		ab_diag(build->diags, pair->pos, "errors: '%s' is no error's status; expected 400 to 599, 4xx or 5xx",
-			pair->key);
+		ab_diag(build->diags, pair->pos,
+		        "errors: '%s' is no error's status; expected 400 to 599, 4xx or 5xx", pair->key);
 		return false;
 	}
 	rule->pos = pair->pos;
@@ -78,8 +79,10 @@ static bool compile_rule(struct ab_build *build, const struct ab_conf_pair *pair
 	return ab_build_reply(build, &spec, &rule->answers, &rule->n_answers, &rule->fixed);
 }
 
-/* Append the rules of one mapping: single statuses first, so that 404 wins over 4xx however they are listed. */
-static bool append(struct ab_build *build, const struct ab_conf *map, struct ab_error_rule *rules, size_t *count)
+/* Append the rules of one mapping: single statuses first, so that 404 wins over 4xx however they are listed.
+ */
+static bool append(
+        struct ab_build *build, const struct ab_conf *map, struct ab_error_rule *rules, size_t *count)
 {
 	bool ok = true;
 
@@ -96,12 +99,12 @@ static bool append(struct ab_build *build, const struct ab_conf *map, struct ab_
 }
 
 bool ab_build_errors(struct ab_build *build, const struct ab_conf *own, const struct ab_conf *top,
-	struct ab_error_rule **ret_rules, size_t *ret_count)
+        struct ab_error_rule **ret_rules, size_t *ret_count)
 {
 	size_t room = (own != NULL ? own->u.map.count : 0) + (top != NULL ? top->u.map.count : 0);
 
 	*ret_count = 0;
 	*ret_rules = ab_build_alloc(build, room + 1, sizeof(**ret_rules));
 	return *ret_rules != NULL && append(build, own, *ret_rules, ret_count) &&
-		append(build, top, *ret_rules, ret_count);
+	       append(build, top, *ret_rules, ret_count);
 }

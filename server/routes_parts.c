@@ -1,8 +1,9 @@
-/* server/routes_parts.c: `headers`, `cookies` and `redirect` of a reply, as small resources of the route's own.
+/* server/routes_parts.c: `headers`, `cookies` and `redirect` of a reply, as small resources of the route's
+ * own.
  *
- * Their placeholders are needs like any other, so the engine resolves them with the answer. They live in a dispatcher that
- * includes the app's; their names begin with ':', which no resource, and nothing given, can have. Headers without a
- * placeholder are no resource: they are written down once, at load. */
+ * Their placeholders are needs like any other, so the engine resolves them with the answer. They live in a
+ * dispatcher that includes the app's; their names begin with ':', which no resource, and nothing given, can
+ * have. Headers without a placeholder are no resource: they are written down once, at load. */
 #include "../handlers/placeholder.h"
 #include "../handlers/uri_template.h"
 #include "routes_build.h"
@@ -28,7 +29,8 @@ static void headers_start(struct ab_call *call)
 	const struct headers *headers = call->resource->config;
 	json_t *object = json_object();
 	struct ab_error err;
-	enum ab_code code = object != NULL ? AB_OK : ab_error_set(&err, AB_ENOMEM, "no memory for the headers");
+	enum ab_code code =
+	        object != NULL ? AB_OK : ab_error_set(&err, AB_ENOMEM, "no memory for the headers");
 
 	for (size_t i = 0; code == AB_OK && i < headers->count; i++) {
 		struct ab_buf buf;
@@ -38,10 +40,13 @@ static void headers_start(struct ab_call *call)
 		if (code == AB_EMISSING)
 			code = AB_OK;
 		else if (code == AB_OK && buf.failed)
-			code = ab_error_set(&err, AB_EINTERNAL, "header %s is too long", headers->list[i].name);
-		else if (code == AB_OK && json_object_set_new(object, headers->list[i].name,
-						  json_stringn(buf.data != NULL ? buf.data : "", buf.len)) != 0)
-			code = ab_error_set(&err, AB_ENOMEM, "no memory for header %s", headers->list[i].name);
+			code = ab_error_set(
+			        &err, AB_EINTERNAL, "header %s is too long", headers->list[i].name);
+		else if (code == AB_OK &&
+		         json_object_set_new(object, headers->list[i].name,
+		                 json_stringn(buf.data != NULL ? buf.data : "", buf.len)) != 0)
+			code = ab_error_set(
+			        &err, AB_ENOMEM, "no memory for header %s", headers->list[i].name);
 		else if (code != AB_OK)
 			ab_error_prefix(&err, "header %s", headers->list[i].name);
 		ab_buf_fini(&buf);
@@ -63,7 +68,8 @@ static void headers_free(void *config)
 	free(headers);
 }
 
-static const struct ab_handler headers_handler = {.kind = "headers", .start = headers_start, .free = headers_free};
+static const struct ab_handler headers_handler = {
+        .kind = "headers", .start = headers_start, .free = headers_free};
 
 /* ---- redirect ---- */
 
@@ -103,7 +109,8 @@ static void redirect_free(void *config)
 	free(redirect);
 }
 
-static const struct ab_handler redirect_handler = {.kind = "redirect", .start = redirect_start, .free = redirect_free};
+static const struct ab_handler redirect_handler = {
+        .kind = "redirect", .start = redirect_start, .free = redirect_free};
 
 /* ---- compiling ---- */
 
@@ -125,22 +132,22 @@ static const char *refused_header(const char *name)
 	static const struct {
 		const char *name, *why;
 	} refused[] = {
-		{"Connection", "it is about the connection, which is the server's"},
-		{"Keep-Alive", "it is about the connection, which is the server's"},
-		{"Proxy-Authenticate", "it is about the connection, which is the server's"},
-		{"Proxy-Connection", "it is about the connection, which is the server's"},
-		{"TE", "it is about the connection, which is the server's"},
-		{"Trailer", "it is about the connection, which is the server's"},
-		{"Transfer-Encoding", "it is about the connection, which is the server's"},
-		{"Upgrade", "it is about the connection, which is the server's"},
-		{"Content-Length", "the server counts the body itself"},
-		{"Content-Encoding", "the body is sent as it is"},
-		{"Content-Type", "an answer has the media type of what it is"},
-		{"Date", "the server sets it"},
-		{"Set-Cookie", "use `cookies:`"},
-		{"X-Request-Id", "the server sets it"},
-		{"Anabranch-Degraded", "the server sets it"},
-		{"Server-Timing", "the server sets it, when `server_timing` is on"},
+	        {"Connection", "it is about the connection, which is the server's"},
+	        {"Keep-Alive", "it is about the connection, which is the server's"},
+	        {"Proxy-Authenticate", "it is about the connection, which is the server's"},
+	        {"Proxy-Connection", "it is about the connection, which is the server's"},
+	        {"TE", "it is about the connection, which is the server's"},
+	        {"Trailer", "it is about the connection, which is the server's"},
+	        {"Transfer-Encoding", "it is about the connection, which is the server's"},
+	        {"Upgrade", "it is about the connection, which is the server's"},
+	        {"Content-Length", "the server counts the body itself"},
+	        {"Content-Encoding", "the body is sent as it is"},
+	        {"Content-Type", "an answer has the media type of what it is"},
+	        {"Date", "the server sets it"},
+	        {"Set-Cookie", "use `cookies:`"},
+	        {"X-Request-Id", "the server sets it"},
+	        {"Anabranch-Degraded", "the server sets it"},
+	        {"Server-Timing", "the server sets it, when `server_timing` is on"},
 	};
 
 	for (size_t i = 0; i < AB_COUNT(refused); i++)
@@ -166,7 +173,7 @@ static void note_own(struct ab_fixed *fixed, const char *name)
 }
 
 static bool add_fixed(struct ab_build *build, struct ab_fixed *fixed, struct ab_header *list,
-	const struct ab_conf_pair *pair, const char *text)
+        const struct ab_conf_pair *pair, const char *text)
 {
 	char *copy;
 
@@ -184,7 +191,7 @@ static bool add_fixed(struct ab_build *build, struct ab_fixed *fixed, struct ab_
 
 /* One header: written down when it is literal, else a piece of the resource. */
 static bool compile_header(struct ab_build *build, struct ab_parts *parts, struct headers *headers,
-	struct ab_header *list, const struct ab_conf_pair *pair)
+        struct ab_header *list, const struct ab_conf_pair *pair)
 {
 	const char *why = refused_header(pair->key), *text;
 	struct ab_pieces *pieces;
@@ -192,7 +199,7 @@ static bool compile_header(struct ab_build *build, struct ab_parts *parts, struc
 
 	if (!ab_parts_is_token(pair->key) || why != NULL) {
 		ab_diag(build->diags, pair->pos, "header '%s': can't be set here: %s", pair->key,
-			why != NULL ? why : "it is not a header's name");
+		        why != NULL ? why : "it is not a header's name");
 		return false;
 	}
 	note_own(&parts->fixed, pair->key);
@@ -218,15 +225,15 @@ static bool compile_header(struct ab_build *build, struct ab_parts *parts, struc
 }
 
 bool ab_parts_add(struct ab_build *build, struct ab_parts *parts, int part, const struct ab_handler *handler,
-	void *config)
+        void *config)
 {
 	struct ab_scope *scope = &parts->scopes[part];
 	struct ab_resource spec = {
-		.name = ab_part_names[part],
-		.handler = handler,
-		.config = config,
-		.needs = scope->needs,
-		.n_needs = scope->n_needs,
+	        .name = ab_part_names[part],
+	        .handler = handler,
+	        .config = config,
+	        .needs = scope->needs,
+	        .n_needs = scope->n_needs,
 	};
 	struct ab_error err;
 
@@ -242,7 +249,8 @@ bool ab_parts_want_map(struct ab_build *build, const struct ab_conf *conf, const
 		return false;
 	if (conf->u.map.count <= max)
 		return true;
-	ab_diag(build->diags, conf->pos, "%s: %zu of them; expected at most %zu", what, conf->u.map.count, max);
+	ab_diag(build->diags, conf->pos, "%s: %zu of them; expected at most %zu", what, conf->u.map.count,
+	        max);
 	return false;
 }
 
@@ -283,7 +291,8 @@ static bool compile_redirect(struct ab_build *build, struct ab_parts *parts, con
 	else if (strncmp(text, "http://", 7) == 0)
 		rest = text + 7;
 	if (rest != NULL) {
-		size_t host = strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]");
+		size_t host =
+		        strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]");
 
 		/* What follows the host ends it, so that no value can be appended to its name. */
 		if (host == 0 || (rest[host] != '\0' && strchr("/?#", rest[host]) == NULL))
@@ -293,8 +302,8 @@ static bool compile_redirect(struct ab_build *build, struct ab_parts *parts, con
 	}
 	if (text == NULL) {
 		ab_diag(build->diags, conf->pos,
-			"redirect: may lead anywhere; expected a URL that begins with exactly one '/', or with a literal "
-			"origin such as https://example.org/");
+		        "redirect: may lead anywhere; expected a URL that begins with exactly one '/', or with a literal "
+		        "origin such as https://example.org/");
 		return false;
 	}
 	redirect = calloc(1, sizeof(*redirect));
@@ -303,8 +312,8 @@ static bool compile_redirect(struct ab_build *build, struct ab_parts *parts, con
 		return false;
 	}
 	redirect->local = rest == NULL;
-	redirect->url = ab_uri_template_compile(&parts->scopes[AB_PART_REDIRECT], conf, text, strlen(text), NULL,
-		AB_URI_STRICT);
+	redirect->url = ab_uri_template_compile(
+	        &parts->scopes[AB_PART_REDIRECT], conf, text, strlen(text), NULL, AB_URI_STRICT);
 	if (redirect->url == NULL) {
 		free(redirect);
 		return false;
@@ -323,7 +332,7 @@ static bool own_dispatcher(struct ab_build *build, struct ab_parts *parts)
 
 	parts->dispatcher = ab_dispatcher_create();
 	if (parts->dispatcher == NULL || !ab_build_defer(build, destroy_dispatcher, parts->dispatcher) ||
-		ab_dispatcher_include(parts->dispatcher, build->app->dispatcher, &err) != AB_OK) {
+	        ab_dispatcher_include(parts->dispatcher, build->app->dispatcher, &err) != AB_OK) {
 		build->no_memory = true;
 		return false;
 	}

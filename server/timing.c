@@ -10,7 +10,7 @@ struct ab_timing {
 	struct span {
 		uint64_t began, took; /* ns; began 0: not started */
 		bool ended;
-	} *spans; /* one for each node */
+	} * spans; /* one for each node */
 };
 
 static void on_started(void *arg, int slot)
@@ -58,7 +58,7 @@ const char *ab_timing_text(const struct ab_timing *timing, struct ab_arena *aren
 
 		if (span->ended && name[0] != ':')
 			ab_buf_printf(&buf, "%s%s;dur=%.3f", buf.len > 0 ? ", " : "", name,
-				(double)span->took / 1e6);
+			        (double)span->took / 1e6);
 	}
 	if (buf.len > 0)
 		text = ab_arena_strndup(arena, buf.data, buf.len);

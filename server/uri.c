@@ -70,7 +70,7 @@ static bool plain(const char *text, size_t len)
 static bool dot_segment(const struct ab_slice *segment)
 {
 	return (segment->len == 1 || segment->len == 2) && segment->text[0] == '.' &&
-		segment->text[segment->len - 1] == '.';
+	       segment->text[segment->len - 1] == '.';
 }
 
 /* One segment; *to is where a decoded one goes, allocated for the whole path when the first needs it. */
@@ -90,7 +90,7 @@ static const char *split_one(const char *text, size_t len, char **to, struct ab_
 }
 
 enum ab_code ab_uri_split(const char *path, size_t len, struct ab_arena *arena,
-	struct ab_slice segments[AB_MAX_SEGMENTS], size_t *ret_count, struct ab_error *err)
+        struct ab_slice segments[AB_MAX_SEGMENTS], size_t *ret_count, struct ab_error *err)
 {
 	size_t count = 0;
 	char *to = NULL;
@@ -157,7 +157,7 @@ static size_t count_pairs(const char *text, size_t len)
 }
 
 enum ab_code ab_uri_params(const char *text, size_t len, struct ab_arena *arena, struct ab_param **ret_params,
-	size_t *ret_count, struct ab_error *err)
+        size_t *ret_count, struct ab_error *err)
 {
 	struct ab_param *params;
 	size_t pairs, count = 0;

@@ -1,5 +1,5 @@
-/* Any bytes as a raw path, a query and a Cookie header: nothing is read beyond them, what comes out is UTF-8 without NUL, and
- * decoding what was encoded gives the same again. */
+/* Any bytes as a raw path, a query and a Cookie header: nothing is read beyond them, what comes out is UTF-8
+ * without NUL, and decoding what was encoded gives the same again. */
 #include "../../handlers/json.h"
 #include "../../server/request.h"
 #include "../../server/uri.h"
@@ -41,7 +41,8 @@ static void check_params(const char *text, size_t size, struct ab_arena *arena)
 	for (size_t i = 0; i < count; i++) {
 		check_text(params[i].name, params[i].name_len);
 		check_text(params[i].value, params[i].value_len);
-		ab_assert(strlen(params[i].name) == params[i].name_len && strlen(params[i].value) == params[i].value_len);
+		ab_assert(strlen(params[i].name) == params[i].name_len &&
+		          strlen(params[i].value) == params[i].value_len);
 	}
 }
 

@@ -1,6 +1,8 @@
-/* Requests answered by real app files: answers, errors, negotiation, headers, cookies, redirects, deadlines. */
+/* Requests answered by real app files: answers, errors, negotiation, headers, cookies, redirects, deadlines.
+ */
 #include "web.h"
 
+#include "../../dispatch/alloc.h"
 #include "../lib/upstream.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +15,7 @@ static const char form[] = "Content-Type: application/x-www-form-urlencoded";
 static const char wants_html[] = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 static void expect(struct web *w, const char *line, const char *headers, const char *body, int status,
-	const char *expected)
+        const char *expected)
 {
 	struct web_reply *r = web_get(w, line, headers, body);
 
@@ -25,20 +27,21 @@ static void expect(struct web *w, const char *line, const char *headers, const c
 
 /* ---- answers ---- */
 
-static const char hello[] = "resources:\n"
-			    "  who: World\n"
-			    "  greet:\n"
-			    "    text: \"Hello {{who}}!\"\n"
-			    "  page: {text: \"<b>{{who}}</b>\", type: html}\n"
-			    "  data: {json: {who: \"{who}\", real: 149.95}}\n"
-			    "  word: just a string\n"
-			    "routes:\n"
-			    "  GET /greet: {answer: greet, accept: {who: string}}\n"
-			    "  GET /page: {answer: page, accept: {who: string}}\n"
-			    "  GET /data: data\n"
-			    "  GET /word: word\n"
-			    "  GET /both: {answer: {text/html: page, application/json: data, application/hal+json: data}}\n"
-			    "  POST /made: {answer: data, status: 201, headers: {Location: \"/data\", X-N: 5}}\n";
+static const char hello[] =
+        "resources:\n"
+        "  who: World\n"
+        "  greet:\n"
+        "    text: \"Hello {{who}}!\"\n"
+        "  page: {text: \"<b>{{who}}</b>\", type: html}\n"
+        "  data: {json: {who: \"{who}\", real: 149.95}}\n"
+        "  word: just a string\n"
+        "routes:\n"
+        "  GET /greet: {answer: greet, accept: {who: string}}\n"
+        "  GET /page: {answer: page, accept: {who: string}}\n"
+        "  GET /data: data\n"
+        "  GET /word: word\n"
+        "  GET /both: {answer: {text/html: page, application/json: data, application/hal+json: data}}\n"
+        "  POST /made: {answer: data, status: 201, headers: {Location: \"/data\", X-N: 5}}\n";
 
 Test(exchange, answers_at_once_what_needs_no_waiting)
 {
@@ -75,7 +78,7 @@ Test(exchange, html_is_escaped_and_carries_its_policies)
 	cr_expect_str_eq(r->reply->media, "text/html; charset=utf-8");
 	cr_expect_str_eq(web_header(r, "Referrer-Policy"), "strict-origin-when-cross-origin");
 	cr_expect_str_eq(web_header(r, "Content-Security-Policy"),
-		"frame-ancestors 'self'; base-uri 'self'; object-src 'none'");
+	        "frame-ancestors 'self'; base-uri 'self'; object-src 'none'");
 	web_done(r);
 	web_close(&w);
 }
@@ -111,18 +114,19 @@ Test(exchange, statuses_and_literal_headers_are_sent)
 static const struct {
 	const char *accept, *media, *why;
 } negotiated[] = {
-	{NULL, "text/html; charset=utf-8", "the first when the client does not say"},
-	{"*/*", "text/html; charset=utf-8", "the first of equals"},
-	{"application/json", "application/json", "what is asked for"},
-	{"text/html;q=0.5, application/json", "application/json", "the higher quality"},
-	{"text/html;q=0.5, application/json;q=0.4", "text/html; charset=utf-8", "the higher quality"},
-	{"application/json;q=0, */*;q=0.1", "text/html; charset=utf-8", "refused by name, though anything will do"},
-	{"text/*;q=0.1, application/json;q=0.2", "application/json", "a range of types"},
-	{"APPLICATION/JSON", "application/json", "no case"},
-	{"application/json ; q=1.0 , text/html ; q=0.9", "application/json", "blanks"},
-	{"application/hal+json", "application/hal+json", "a +json type the file names"},
-	{"image/png", "text/html; charset=utf-8", "none fits: the first"},
-	{";;,,q=1", "text/html; charset=utf-8", "rubbish"},
+        {NULL, "text/html; charset=utf-8", "the first when the client does not say"},
+        {"*/*", "text/html; charset=utf-8", "the first of equals"},
+        {"application/json", "application/json", "what is asked for"},
+        {"text/html;q=0.5, application/json", "application/json", "the higher quality"},
+        {"text/html;q=0.5, application/json;q=0.4", "text/html; charset=utf-8", "the higher quality"},
+        {"application/json;q=0, */*;q=0.1", "text/html; charset=utf-8",
+                "refused by name, though anything will do"},
+        {"text/*;q=0.1, application/json;q=0.2", "application/json", "a range of types"},
+        {"APPLICATION/JSON", "application/json", "no case"},
+        {"application/json ; q=1.0 , text/html ; q=0.9", "application/json", "blanks"},
+        {"application/hal+json", "application/hal+json", "a +json type the file names"},
+        {"image/png", "text/html; charset=utf-8", "none fits: the first"},
+        {";;,,q=1", "text/html; charset=utf-8", "rubbish"},
 };
 
 Test(exchange, the_media_type_is_chosen_by_accept)
@@ -134,7 +138,8 @@ Test(exchange, the_media_type_is_chosen_by_accept)
 		char header[100];
 		struct web_reply *r;
 
-		snprintf(header, sizeof(header), "Accept: %s", negotiated[i].accept != NULL ? negotiated[i].accept : "");
+		snprintf(header, sizeof(header), "Accept: %s",
+		        negotiated[i].accept != NULL ? negotiated[i].accept : "");
 		r = web_get(&w, "GET /both", negotiated[i].accept != NULL ? header : NULL, NULL);
 		cr_expect_str_eq(r->reply->media, negotiated[i].media, "%s (%s)", header, negotiated[i].why);
 		cr_expect_str_eq(web_header(r, "Vary"), "Accept");
@@ -177,18 +182,18 @@ static const struct {
 	int status;
 	const char *why;
 } origins[] = {
-	{NULL, 201, "no browser"},
-	{"Sec-Fetch-Site: same-origin", 201, "our own page"},
-	{"Sec-Fetch-Site: none", 201, "the user's own doing"},
-	{"Sec-Fetch-Site: cross-site", 403, "another site"},
-	{"Sec-Fetch-Site: same-site", 403, "a neighbour under the same domain"},
-	{"Origin: https://shop.example\nHost: shop.example", 201, "our own origin"},
-	{"Origin: http://Shop.Example:8080\nHost: shop.example:8080", 201, "our own origin, with a port"},
-	{"Origin: https://evil.example\nHost: shop.example", 403, "another origin"},
-	{"Origin: https://shop.example.evil.example\nHost: shop.example", 403, "one that begins like ours"},
-	{"Origin: https://shop.example:8080\nHost: shop.example", 403, "another port"},
-	{"Origin: null\nHost: shop.example", 403, "an origin that hides"},
-	{"Origin: https://shop.example", 403, "no host to compare with"},
+        {NULL, 201, "no browser"},
+        {"Sec-Fetch-Site: same-origin", 201, "our own page"},
+        {"Sec-Fetch-Site: none", 201, "the user's own doing"},
+        {"Sec-Fetch-Site: cross-site", 403, "another site"},
+        {"Sec-Fetch-Site: same-site", 403, "a neighbour under the same domain"},
+        {"Origin: https://shop.example\nHost: shop.example", 201, "our own origin"},
+        {"Origin: http://Shop.Example:8080\nHost: shop.example:8080", 201, "our own origin, with a port"},
+        {"Origin: https://evil.example\nHost: shop.example", 403, "another origin"},
+        {"Origin: https://shop.example.evil.example\nHost: shop.example", 403, "one that begins like ours"},
+        {"Origin: https://shop.example:8080\nHost: shop.example", 403, "another port"},
+        {"Origin: null\nHost: shop.example", 403, "an origin that hides"},
+        {"Origin: https://shop.example", 403, "no host to compare with"},
 };
 
 Test(exchange, refuses_unsafe_methods_from_another_site)
@@ -232,23 +237,24 @@ Test(exchange, errors_are_json_for_programs_and_a_page_for_people)
 	web_close(&w);
 }
 
-static const char rules[] = "resources:\n"
-			    "  none: {url: \"/x/{maybe.id}\"}\n"
-			    "  maybe: null\n"
-			    "  missing_page: {text: \"{{error.status}} {{error.title}} {{given.q}} {{request.path}}\"}\n"
-			    "  sorry: {text: \"sorry {{error.status}}\"}\n"
-			    "  again:\n"
-			    "    text: \"{{#error.fields}}{{field}} {{message}}; {{/error.fields}}{{given.title}}|{{n}}\"\n"
-			    "  save: {json: {t: \"{title}\", n: \"{n}\"}}\n"
-			    "routes:\n"
-			    "  GET /here: {answer: missing_ok}\n"
-			    "  POST /form:\n"
-			    "    answer: save\n"
-			    "    accept: {title: {max_length: 3}, n: {type: integer, default: 4}}\n"
-			    "    errors: {400: again, 415: {redirect: \"/upload?from={request.path}\", status: 302}}\n"
-			    "errors:\n"
-			    "  4xx: {answer: sorry, status: 410}\n"
-			    "  404: missing_page\n";
+static const char rules[] =
+        "resources:\n"
+        "  none: {url: \"/x/{maybe.id}\"}\n"
+        "  maybe: null\n"
+        "  missing_page: {text: \"{{error.status}} {{error.title}} {{given.q}} {{request.path}}\"}\n"
+        "  sorry: {text: \"sorry {{error.status}}\"}\n"
+        "  again:\n"
+        "    text: \"{{#error.fields}}{{field}} {{message}}; {{/error.fields}}{{given.title}}|{{n}}\"\n"
+        "  save: {json: {t: \"{title}\", n: \"{n}\"}}\n"
+        "routes:\n"
+        "  GET /here: {answer: missing_ok}\n"
+        "  POST /form:\n"
+        "    answer: save\n"
+        "    accept: {title: {max_length: 3}, n: {type: integer, default: 4}}\n"
+        "    errors: {400: again, 415: {redirect: \"/upload?from={request.path}\", status: 302}}\n"
+        "errors:\n"
+        "  4xx: {answer: sorry, status: 410}\n"
+        "  404: missing_page\n";
 
 Test(exchange, an_error_is_answered_by_its_rule)
 {
@@ -261,7 +267,8 @@ Test(exchange, an_error_is_answered_by_its_rule)
 	web_open(&w, yaml);
 	expect(&w, "GET /nothing?q=a%26b", NULL, NULL, 404, "404 Not Found a&b /nothing");
 	expect(&w, "DELETE /here", NULL, NULL, 410, "sorry 405");
-	expect(&w, "POST /form", form, "title=long&n=x", 400, "title must be at most 3 characters long; n must be an integer; long|");
+	expect(&w, "POST /form", form, "title=long&n=x", 400,
+	        "title must be at most 3 characters long; n must be an integer; long|");
 	expect(&w, "POST /form", form, "title=long", 400, "title must be at most 3 characters long; long|4");
 	r = web_get(&w, "POST /form", "Content-Type: text/plain", "x");
 	cr_expect_eq(r->reply->status, 302);
@@ -278,11 +285,11 @@ Test(exchange, a_rule_that_fails_leaves_the_built_in_body)
 	struct web w;
 
 	web_open(&w, "resources:\n"
-		     "  gone: null\n"
-		     "  page: {json: {id: \"{gone}\"}}\n"
-		     "  broken: {json: \"x {error.fields}\"}\n"
-		     "routes:\n  GET /: page\n"
-		     "errors: {404: broken}\n");
+	             "  gone: null\n"
+	             "  page: {json: {id: \"{gone}\"}}\n"
+	             "  broken: {json: \"x {error.fields}\"}\n"
+	             "routes:\n  GET /: page\n"
+	             "errors: {404: broken}\n");
 	r = web_get(&w, "GET /nothing", NULL, NULL);
 	cr_expect_eq(r->reply->status, 404);
 	cr_expect_str_eq(r->reply->media, "application/problem+json");
@@ -299,9 +306,9 @@ Test(exchange, details_are_for_the_log_unless_in_development)
 	struct web w;
 
 	snprintf(yaml, sizeof(yaml),
-		"upstreams:\n  up: {url: \"%s\"}\nresources:\n  user: {http: \"GET up/status/500\"}\n"
-		"  page: {json: {u: \"{user}\"}}\nroutes:\n  GET /: page\n",
-		fake_upstream_url(upstream));
+	        "upstreams:\n  up: {url: \"%s\"}\nresources:\n  user: {http: \"GET up/status/500\"}\n"
+	        "  page: {json: {u: \"{user}\"}}\nroutes:\n  GET /: page\n",
+	        fake_upstream_url(upstream));
 	web_open(&w, yaml);
 	r = web_get(&w, "GET /", NULL, NULL);
 	cr_expect_eq(r->code, AB_PENDING);
@@ -329,19 +336,19 @@ Test(exchange, the_deadline_ends_what_takes_too_long)
 	struct web w;
 
 	snprintf(yaml, sizeof(yaml),
-		"upstreams:\n  up: {url: \"%s\", timeout: 60s}\nresources:\n  slow: {http: \"GET up/stall-before\"}\n"
-		"  late: {text: \"late {{error.status}}\"}\n  more: {json: \"{other}\"}\n"
-		"  other: {http: \"GET up/json\"}\nroutes:\n"
-		"  GET /: {answer: slow, deadline: 50ms}\n"
-		"  GET /late: {answer: slow, deadline: 50ms, errors: {504: late}}\n"
-		"  GET /more: {answer: slow, deadline: 50ms, errors: {504: more}}\n",
-		fake_upstream_url(upstream));
+	        "upstreams:\n  up: {url: \"%s\", timeout: 60s}\nresources:\n  slow: {http: \"GET up/stall-before\"}\n"
+	        "  late: {text: \"late {{error.status}}\"}\n  more: {json: \"{other}\"}\n"
+	        "  other: {http: \"GET up/json\"}\nroutes:\n"
+	        "  GET /: {answer: slow, deadline: 50ms}\n"
+	        "  GET /late: {answer: slow, deadline: 50ms, errors: {504: late}}\n"
+	        "  GET /more: {answer: slow, deadline: 50ms, errors: {504: more}}\n",
+	        fake_upstream_url(upstream));
 	web_open(&w, yaml);
 	expect(&w, "GET /", NULL, NULL, 504, NULL);
 	expect(&w, "GET /late", NULL, NULL, 504, "late 504");
 	/* An error page that would have to wait has no time left. */
 	expect(&w, "GET /more", "Accept: application/json", NULL, 504,
-		"{\"title\":\"Gateway Timeout\",\"status\":504,\"request_id\":\"test-id\"}\n");
+	        "{\"title\":\"Gateway Timeout\",\"status\":504,\"request_id\":\"test-id\"}\n");
 	web_close(&w);
 	fake_upstream_stop(upstream);
 }
@@ -353,11 +360,11 @@ Test(exchange, an_error_page_may_fetch_and_takes_over_what_was_fetched)
 	struct web w;
 
 	snprintf(yaml, sizeof(yaml),
-		"upstreams:\n  up: {url: \"%s\"}\nresources:\n  user: {http: \"GET up/json?user\"}\n"
-		"  broken: {http: \"GET up/status/500\", needs: [user]}\n  menu: {http: \"GET up/json?menu\"}\n"
-		"  sorry: {text: \"{{user.name}} {{menu.id}} {{error.resource}}\"}\nroutes:\n"
-		"  GET /: {answer: broken, errors: {5xx: {answer: sorry, status: 503}}}\n",
-		fake_upstream_url(upstream));
+	        "upstreams:\n  up: {url: \"%s\"}\nresources:\n  user: {http: \"GET up/json?user\"}\n"
+	        "  broken: {http: \"GET up/status/500\", needs: [user]}\n  menu: {http: \"GET up/json?menu\"}\n"
+	        "  sorry: {text: \"{{user.name}} {{menu.id}} {{error.resource}}\"}\nroutes:\n"
+	        "  GET /: {answer: broken, errors: {5xx: {answer: sorry, status: 503}}}\n",
+	        fake_upstream_url(upstream));
 	web_open(&w, yaml);
 	expect(&w, "GET /", NULL, NULL, 503, "Lamp 1 broken");
 	cr_expect_eq(fake_upstream_count(upstream, "/json?user"), 1);
@@ -374,9 +381,9 @@ Test(exchange, a_client_that_leaves_cancels_its_run)
 	struct web w;
 
 	snprintf(yaml, sizeof(yaml),
-		"upstreams:\n  up: {url: \"%s\", timeout: 60s}\nresources:\n  slow: {http: \"GET up/hold\"}\n"
-		"routes:\n  GET /: slow\n",
-		fake_upstream_url(upstream));
+	        "upstreams:\n  up: {url: \"%s\", timeout: 60s}\nresources:\n  slow: {http: \"GET up/hold\"}\n"
+	        "routes:\n  GET /: slow\n",
+	        fake_upstream_url(upstream));
 	web_open(&w, yaml);
 	r = web_start(&w, "GET /", NULL, NULL);
 	while (fake_upstream_held(upstream) == 0)
@@ -399,12 +406,12 @@ Test(exchange, what_degraded_is_told_and_not_stored)
 	struct web w;
 
 	snprintf(yaml, sizeof(yaml),
-		"server: {server_timing: true}\n"
-		"upstreams:\n  up: {url: \"%s\"}\nresources:\n  reviews: {http: \"GET up/status/500\", fallback: []}\n"
-		"  related: {http: \"GET up/close\", optional: true}\n"
-		"  page: {json: {r: \"{reviews}\", x: \"{related}\"}}\nroutes:\n"
-		"  GET /: {answer: page, headers: {Cache-Control: max-age=60}}\n",
-		fake_upstream_url(upstream));
+	        "server: {server_timing: true}\n"
+	        "upstreams:\n  up: {url: \"%s\"}\nresources:\n  reviews: {http: \"GET up/status/500\", fallback: []}\n"
+	        "  related: {http: \"GET up/close\", optional: true}\n"
+	        "  page: {json: {r: \"{reviews}\", x: \"{related}\"}}\nroutes:\n"
+	        "  GET /: {answer: page, headers: {Cache-Control: max-age=60}}\n",
+	        fake_upstream_url(upstream));
 	web_open(&w, yaml);
 	r = web_get(&w, "GET /", NULL, NULL);
 	cr_expect_eq(r->reply->status, 200);
@@ -412,11 +419,112 @@ Test(exchange, what_degraded_is_told_and_not_stored)
 	cr_expect_str_eq(r->reply->degraded, "reviews, related");
 	cr_expect_str_eq(web_header(r, "Anabranch-Degraded"), "reviews, related");
 	cr_expect_str_eq(web_header(r, "Cache-Control"), "no-store");
-	cr_expect_eq(strncmp(web_header(r, "Server-Timing"), "reviews;dur=", 12), 0, "%s", web_header(r, "Server-Timing"));
+	cr_expect_eq(strncmp(web_header(r, "Server-Timing"), "reviews;dur=", 12), 0, "%s",
+	        web_header(r, "Server-Timing"));
 	cr_expect_not_null(strstr(web_header(r, "Server-Timing"), ", page;dur="));
 	web_done(r);
 	web_close(&w);
 	fake_upstream_stop(upstream);
+}
+
+/* ---- memory ---- */
+
+static long allocations_left = -1; /* -1: no end */
+
+static bool next_fails(void)
+{
+	return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+static void *failing_malloc(size_t size)
+{
+	return next_fails() ? NULL : malloc(size);
+}
+
+static void *failing_realloc(void *ptr, size_t size)
+{
+	return next_fails() ? NULL : realloc(ptr, size);
+}
+
+static void fail_allocations(bool on)
+{
+	static const struct ab_alloc_funcs funcs = {failing_malloc, failing_realloc, free};
+
+	ab_set_alloc_funcs(on ? &funcs : NULL);
+	json_set_alloc_funcs(on ? failing_malloc : malloc, free);
+}
+
+/* One request with its n-th allocation failing. Returns whether it got that far. */
+static bool starve(
+        struct web *w, const char *line, const char *headers, const char *body, int expected, long n)
+{
+	struct ab_request request = {
+	        .method = "POST", .target = strchr(line, '/'), .query = "", .id = "test-id"};
+	struct ab_header header = {"Content-Type", headers, 12, strlen(headers)};
+	struct ab_arena *arena = ab_arena_create(NULL);
+	struct ab_exchange *exchange;
+	struct ab_reply *reply;
+	bool reached;
+
+	request.path_len = strlen(request.target);
+	request.headers = &header;
+	request.n_headers = 1;
+	request.body = body;
+	request.body_len = strlen(body);
+	allocations_left = n;
+	fail_allocations(true);
+	if (ab_exchange_start(w->app, arena, &request, NULL, NULL, &exchange) == AB_OK) {
+		reply = ab_exchange_reply(exchange);
+		cr_expect(reply->status == expected || reply->status == 503 ||
+		                  (expected >= 400 && reply->status >= 400),
+		        "%s, allocation %ld: %d", line, n, reply->status);
+		free(reply->body);
+	}
+	reached = allocations_left < 0;
+	allocations_left = -1;
+	fail_allocations(false);
+	ab_arena_unref(arena);
+	return reached;
+}
+
+Test(exchange, any_allocation_may_fail)
+{
+	static const struct {
+		const char *line, *type, *body;
+		int status;
+	} requests[] = {
+	        {"POST /form", "application/x-www-form-urlencoded", "title=abc&n=5&tags=a&tags=b", 200},
+	        {"POST /form", "application/json", "{\"title\": \"abc\", \"tags\": [\"x\", \"y\"]}", 200},
+	        {"POST /form", "application/x-www-form-urlencoded", "title=long&n=x&tags=a&tags=b", 400},
+	        {"POST /form", "application/json", "{\"title\": 5, \"n\": [], \"z\": {}}", 400},
+	        {"POST /go/a%2Fb", "text/plain", "", 303},
+	        {"POST /nothing", "text/plain", "", 404},
+	};
+	struct web w;
+
+	web_open(&w,
+	        "resources:\n"
+	        "  page: {text: \"{{title}} {{n}} {{#tags}}{{.}}{{/tags}} {{request.body.title}}\", needs: [made]}\n"
+	        "  made: {json: {t: \"{title} {n}\", tags: \"{tags}\"}}\n"
+	        "  again: {text: \"{{#error.fields}}{{field}}{{/error.fields}} {{given.title}} {{request.query.x}}\"}\n"
+	        "routes:\n"
+	        "  POST /form:\n"
+	        "    answer: page\n"
+	        "    accept: {title: {max_length: 3}, n: {type: integer, default: 4}, tags: [string]}\n"
+	        "    headers: {X-T: \"{title}\"}\n"
+	        "    cookies: {sid: {value: \"{title}\"}}\n"
+	        "  POST /go/{id}: {redirect: \"/there/{id}\"}\n"
+	        "errors: {4xx: again}\n");
+	for (size_t i = 0; i < AB_COUNT(requests); i++) {
+		long n = 0;
+
+		while (starve(
+		        &w, requests[i].line, requests[i].type, requests[i].body, requests[i].status, n))
+			n++;
+		cr_expect_gt(n, 3);
+		cr_expect_lt(n, 2000);
+	}
+	web_close(&w);
 }
 
 /* ---- headers, cookies, redirects ---- */
@@ -426,21 +534,22 @@ Test(exchange, placeholders_in_headers_cookies_and_redirects_are_needs)
 	struct web_reply *r;
 	struct web w;
 
-	web_open(&w, "resources:\n"
-		     "  token: {json: \"a b;c\\u00e4\"}\n"
-		     "  nothing: null\n"
-		     "  page: hi\n"
-		     "routes:\n"
-		     "  GET /:\n"
-		     "    answer: page\n"
-		     "    accept: {who: {default: null}}\n"
-		     "    headers: {X-Who: \"{who}\", X-None: \"{nothing}\", X-Both: \"<{token}>\", Vary: Cookie}\n"
-		     "    cookies:\n"
-		     "      sid: {value: \"{token}\", max_age: 7d}\n"
-		     "      old: {value: \"{nothing}\"}\n"
-		     "      plain: {value: x, http_only: false, secure: false, same_site: Strict, path: /a, domain: x.example}\n"
-		     "  POST /go/{id}: {redirect: \"/there/{id}{?who}\", accept: {who: {type: string, default: null}}}\n"
-		     "  POST /away: {redirect: \"https://x.example/?t={token}\", status: 307}\n");
+	web_open(&w,
+	        "resources:\n"
+	        "  token: {json: \"a b;c\\u00e4\"}\n"
+	        "  nothing: null\n"
+	        "  page: hi\n"
+	        "routes:\n"
+	        "  GET /:\n"
+	        "    answer: page\n"
+	        "    accept: {who: {default: null}}\n"
+	        "    headers: {X-Who: \"{who}\", X-None: \"{nothing}\", X-Both: \"<{token}>\", Vary: Cookie}\n"
+	        "    cookies:\n"
+	        "      sid: {value: \"{token}\", max_age: 7d}\n"
+	        "      old: {value: \"{nothing}\"}\n"
+	        "      plain: {value: x, http_only: false, secure: false, same_site: Strict, path: /a, domain: x.example}\n"
+	        "  POST /go/{id}: {redirect: \"/there/{id}{?who}\", accept: {who: {type: string, default: null}}}\n"
+	        "  POST /away: {redirect: \"https://x.example/?t={token}\", status: 307}\n");
 	r = web_get(&w, "GET /?who=me", NULL, NULL);
 	cr_expect_eq(r->reply->status, 200, "%s", web_body(r));
 	cr_expect_str_eq(web_header(r, "X-Who"), "me");
@@ -448,9 +557,9 @@ Test(exchange, placeholders_in_headers_cookies_and_redirects_are_needs)
 	cr_expect_str_eq(web_header(r, "X-Both"), "<a b;c\xc3\xa4>");
 	cr_expect_str_eq(web_header(r, "Vary"), "Cookie");
 	cr_expect_str_eq(web_header(r, "Set-Cookie"),
-		"sid=a%20b%3Bc%C3%A4; Max-Age=604800; Path=/; HttpOnly; Secure; SameSite=Lax | "
-		"old=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; Secure; SameSite=Lax | "
-		"plain=x; Path=/a; Domain=x.example; SameSite=Strict");
+	        "sid=a%20b%3Bc%C3%A4; Max-Age=604800; Path=/; HttpOnly; Secure; SameSite=Lax | "
+	        "old=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; Secure; SameSite=Lax | "
+	        "plain=x; Path=/a; Domain=x.example; SameSite=Strict");
 	web_done(r);
 	r = web_get(&w, "GET /?who=a%0d%0aSet-Cookie:x", NULL, NULL);
 	cr_expect_neq(r->reply->status, 200, "control characters in a header fail");
@@ -476,8 +585,9 @@ Test(exchange, a_routes_own_policies_replace_the_servers)
 	struct web_reply *r;
 	struct web w;
 
-	web_open(&w, "resources:\n  page: {text: x, type: html}\nroutes:\n  GET /:\n    answer: page\n"
-		     "    headers: {content-security-policy: \"default-src 'self'\", Referrer-Policy: no-referrer}\n");
+	web_open(&w,
+	        "resources:\n  page: {text: x, type: html}\nroutes:\n  GET /:\n    answer: page\n"
+	        "    headers: {content-security-policy: \"default-src 'self'\", Referrer-Policy: no-referrer}\n");
 	r = web_get(&w, "GET /", NULL, NULL);
 	cr_expect_str_eq(web_header(r, "Content-Security-Policy"), "default-src 'self'");
 	cr_expect_str_eq(web_header(r, "Referrer-Policy"), "no-referrer");
@@ -492,10 +602,10 @@ Test(exchange, a_guard_decides_before_anything_starts)
 	struct web w;
 
 	snprintf(yaml, sizeof(yaml),
-		"upstreams:\n  up: {url: \"%s\"}\nresources:\n"
-		"  user: {http: \"GET up/status/404\", missing: 401}\n  page: {http: \"GET up/json\"}\n"
-		"routes:\n  GET /: {answer: page, guard: [user], errors: {401: {redirect: \"/login?next={request.path}\"}}}\n",
-		fake_upstream_url(upstream));
+	        "upstreams:\n  up: {url: \"%s\"}\nresources:\n"
+	        "  user: {http: \"GET up/status/404\", missing: 401}\n  page: {http: \"GET up/json\"}\n"
+	        "routes:\n  GET /: {answer: page, guard: [user], errors: {401: {redirect: \"/login?next={request.path}\"}}}\n",
+	        fake_upstream_url(upstream));
 	web_open(&w, yaml);
 	expect(&w, "GET /", NULL, NULL, 303, "");
 	cr_expect_eq(fake_upstream_count(upstream, "/json"), 0);
@@ -511,16 +621,16 @@ Test(exchange, a_write_is_done_and_its_route_redirects)
 	web_begin(&w);
 	web_file(&w, "s.sql", "CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT);");
 	web_compile(&w,
-		"databases:\n  main: {url: \"sqlite:t.db\", schema: s.sql}\n"
-		"resources:\n"
-		"  save: {sql: \"INSERT INTO t (body) VALUES (:body)\", returns: count}\n"
-		"  drop: {sql: \"DELETE FROM t WHERE id = :id\", returns: count}\n"
-		"  all: {sql: \"SELECT body FROM t\"}\n"
-		"routes:\n"
-		"  GET /: all\n"
-		"  POST /: {needs: [save], redirect: /, accept: {body: string}}\n"
-		"  DELETE /{id}: {needs: [drop], status: 204, accept: {id: integer}}\n",
-		NULL);
+	        "databases:\n  main: {url: \"sqlite:t.db\", schema: s.sql}\n"
+	        "resources:\n"
+	        "  save: {sql: \"INSERT INTO t (body) VALUES (:body)\", returns: count}\n"
+	        "  drop: {sql: \"DELETE FROM t WHERE id = :id\", returns: count}\n"
+	        "  all: {sql: \"SELECT body FROM t\"}\n"
+	        "routes:\n"
+	        "  GET /: all\n"
+	        "  POST /: {needs: [save], redirect: /, accept: {body: string}}\n"
+	        "  DELETE /{id}: {needs: [drop], status: 204, accept: {id: integer}}\n",
+	        NULL);
 	r = web_get(&w, "POST /", form, "body='%3B DROP TABLE t%3B --");
 	cr_expect_eq(r->reply->status, 303, "%s", web_body(r));
 	cr_expect_str_eq(web_header(r, "Location"), "/");
@@ -539,19 +649,20 @@ Test(exchange, request_is_built_as_far_as_it_is_used)
 {
 	struct web w;
 
-	web_open(&w, "resources:\n"
-		     "  some: {json: {p: \"{request.path}\", q: \"{request.query.a}\", b: \"{request.query.b}\",\n"
-		     "    h: \"{request.headers.x_two}\", c: \"{request.cookies.sid}\", m: \"{request.method}\",\n"
-		     "    who: \"{request.client}\", id: \"{request.id}\"}}\n"
-		     "  whole: {json: \"{request}\"}\n"
-		     "  body: {json: \"{request.body}\"}\n"
-		     "routes:\n  GET /some%2F: some\n  GET /whole: whole\n  POST /body: body\n");
+	web_open(&w,
+	        "resources:\n"
+	        "  some: {json: {p: \"{request.path}\", q: \"{request.query.a}\", b: \"{request.query.b}\",\n"
+	        "    h: \"{request.headers.x_two}\", c: \"{request.cookies.sid}\", m: \"{request.method}\",\n"
+	        "    who: \"{request.client}\", id: \"{request.id}\"}}\n"
+	        "  whole: {json: \"{request}\"}\n"
+	        "  body: {json: \"{request.body}\"}\n"
+	        "routes:\n  GET /some%2F: some\n  GET /whole: whole\n  POST /body: body\n");
 	expect(&w, "GET /some%2f?a=1&a=2&b=x&c=y", "X-Two: 1\nX-Two: 2\nCookie: sid=a%20b; sid=c", NULL, 200,
-		"{\"p\":\"/some%2f\",\"q\":[\"1\",\"2\"],\"b\":\"x\",\"h\":\"1, 2\",\"c\":\"a b\",\"m\":\"GET\","
-		"\"who\":\"192.0.2.7\",\"id\":\"test-id\"}");
+	        "{\"p\":\"/some%2f\",\"q\":[\"1\",\"2\"],\"b\":\"x\",\"h\":\"1, 2\",\"c\":\"a b\",\"m\":\"GET\","
+	        "\"who\":\"192.0.2.7\",\"id\":\"test-id\"}");
 	expect(&w, "GET /whole?x=1", "X-Y: z", NULL, 200,
-		"{\"method\":\"GET\",\"path\":\"/whole\",\"client\":\"192.0.2.7\",\"id\":\"test-id\",\"query\":{\"x\":\"1\"},"
-		"\"headers\":{\"x_y\":\"z\"},\"cookies\":{},\"body\":null}");
+	        "{\"method\":\"GET\",\"path\":\"/whole\",\"client\":\"192.0.2.7\",\"id\":\"test-id\",\"query\":{\"x\":\"1\"},"
+	        "\"headers\":{\"x_y\":\"z\"},\"cookies\":{},\"body\":null}");
 	expect(&w, "POST /body", "Content-Type: text/plain", "any text", 200, "\"any text\"");
 	expect(&w, "POST /body", "Content-Type: application/json", "{\"a\": [1]}", 200, "{\"a\":[1]}");
 	expect(&w, "POST /body", form, "a=1&b=2&a=3", 200, "{\"a\":[\"1\",\"3\"],\"b\":\"2\"}");
@@ -562,68 +673,88 @@ Test(exchange, request_is_built_as_far_as_it_is_used)
 
 /* ---- mistakes ---- */
 
-#define PAGE "resources:\n  page: {text: x}\n  id: 1\n  w: {http: \"POST up/x\"}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
+#define PAGE                                                                                                 \
+	"resources:\n  page: {text: x}\n  id: 1\n  w: {http: \"POST up/x\"}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
 
 static const struct {
 	const char *yaml, *expected, *why;
 } mistakes[] = {
-	{PAGE "routes:\n  GET /: pge\n", "app.yaml:7:10: answer: no resource 'pge'; did you mean 'page'?", "a wrong name"},
-	{PAGE "routes:\n  GET /: {anser: page}\n", "did you mean 'answer'", "a wrong key"},
-	{PAGE "routes:\n  FETCH /: page\n", "no method 'FETCH'; expected GET, POST, PUT, PATCH or DELETE", "no method"},
-	{PAGE "routes:\n  HEAD /: page\n", "HEAD runs the GET route", "a derived method"},
-	{PAGE "routes:\n  GET page: page\n", "does not begin with '/'", "no path"},
-	{PAGE "routes:\n  GET /a?b: page\n", "names from it go under `accept`", "a query"},
-	{PAGE "routes:\n  GET /a//b: page\n", "an empty segment", "two slashes"},
-	{PAGE "routes:\n  GET /a/../b: page\n", "a dot segment", "dots"},
-	{PAGE "routes:\n  GET /a%zz: page\n", "a bad percent-encoding", "encoding"},
-	{PAGE "routes:\n  GET /a{x}: page\n", "takes a whole segment", "half a variable"},
-	{PAGE "routes:\n  \"GET /{x-y}\": page\n", "a variable's name", "no name"},
-	{PAGE "routes:\n  \"GET /{x}/{x}\": page\n", "two variables of one name", "twice"},
-	{PAGE "routes:\n  \"GET /{request}\": page\n", "reserved", "reserved"},
-	{PAGE "routes:\n  \"GET /{x}\": page\n  \"GET /{y}\": page\n", "the same as 'GET /{x}' on line 7", "one shape"},
-	{PAGE "routes:\n  GET /: w\n", "'w' writes, which a GET route may not", "a write on GET"},
-	{PAGE "routes:\n  POST /: {answer: page, guard: [w]}\n", "writes", "a guard that writes"},
-	{PAGE "routes:\n  GET /: {answer: page, needs: [nope]}\n", "needs: no resource 'nope'", "a need"},
-	{PAGE "routes:\n  GET /: {answer: page, needs: nope}\n", "list", "no list"},
-	{PAGE "routes:\n  GET /: {needs: [id]}\n", "no `answer`", "no answer"},
-	{PAGE "routes:\n  GET /: {answer: page, status: 204}\n", "has no body", "an answer that is not sent"},
-	{PAGE "routes:\n  GET /: {answer: page, status: 302}\n", "without `redirect`", "a redirect to nowhere"},
-	{PAGE "routes:\n  GET /: {answer: page, status: 999}\n", "status", "no status"},
-	{PAGE "routes:\n  GET /: {redirect: /, status: 200}\n", "does not redirect", "no redirect's status"},
-	{PAGE "routes:\n  GET /: {redirect: \"//evil\"}\n", "may lead anywhere", "another origin"},
-	{PAGE "routes:\n  GET /: {redirect: \"/\\\\evil\"}\n", "may lead anywhere", "another origin"},
-	{PAGE "routes:\n  GET /: {redirect: \"{id}\"}\n", "may lead anywhere", "any origin"},
-	{PAGE "routes:\n  GET /: {redirect: \"https://a.example{id}\"}\n", "may lead anywhere", "an origin with a tail"},
-	{PAGE "routes:\n  GET /: {redirect: \"https://{id}/\"}\n", "may lead anywhere", "an origin from a value"},
-	{PAGE "routes:\n  GET /: {answer: page, headers: {Content-Length: 5}}\n", "counts the body itself", "a header of ours"},
-	{PAGE "routes:\n  GET /: {answer: page, headers: {Set-Cookie: x}}\n", "use `cookies:`", "a cookie as a header"},
-	{PAGE "routes:\n  GET /: {answer: page, headers: {\"a b\": x}}\n", "not a header's name", "no header"},
-	{PAGE "routes:\n  GET /: {answer: page, headers: {X: \"a\\nb\"}}\n", "control character", "two lines"},
-	{PAGE "routes:\n  GET /: {answer: page, headers: {X: \"{nope}\"}}\n", "nope", "a header's need"},
-	{PAGE "routes:\n  GET /: {answer: page, cookies: {\"a;b\": {value: x}}}\n", "not a cookie's name", "no cookie"},
-	{PAGE "routes:\n  GET /: {answer: page, cookies: {a: {valu: x}}}\n", "did you mean 'value'", "a wrong key"},
-	{PAGE "routes:\n  GET /: {answer: page, cookies: {a: {value: x, max_age: 5}}}\n", "max_age", "no unit"},
-	{PAGE "routes:\n  GET /: {answer: page, cookies: {a: {value: x, same_site: No}}}\n", "", "a wrong word"},
-	{PAGE "routes:\n  GET /: {answer: page, cookies: {__Host-a: {value: x, domain: a.b}}}\n", "browsers refuse", "a prefix"},
-	{PAGE "routes:\n  GET /: {answer: page, deadline: 5}\n", "deadline", "no unit"},
-	{PAGE "routes:\n  GET /: {answer: {html: page}}\n", "not a media type", "no media type"},
-	{PAGE "routes:\n  GET /: {answer: {}}\n", "no media type", "nothing to choose from"},
-	{PAGE "routes:\n  GET /: page\nerrors: {600: page}\n", "no error's status", "no status"},
-	{PAGE "routes:\n  GET /: page\nerrors: {404: pag}\n", "did you mean 'page'", "a wrong name"},
-	{PAGE "routes:\n  GET /: page\nerrors: {404: w}\n", "'w' writes, which an error's answer may not", "a write"},
-	{PAGE "routes:\n  GET /: page\nerrors: {404: {status: 410}}\n", "neither `answer` nor `redirect`", "nothing"},
-	{PAGE "routes: [page]\n", "routes", "no mapping"},
-	{"resources:\n  page: {text: \"{{id}}\"}\n  id: 1\nroutes:\n  \"GET /{id}\": page\n",
-		"{id} is also a resource of this route", "a path variable that hides a resource"},
-	{"resources:\n  page: {text: \"{{nam}}\"}\n  name: 1\nroutes:\n  GET /: page\n", "did you mean 'name'", "a need"},
-	{"resources:\n  a: {json: \"{b}\"}\n  b: {json: \"{a}\"}\nroutes:\n  GET /: a\n", "a -> b -> a", "a circle"},
-	{"resources:\n  who: x\n  page: {text: \"{{{who}}}\", type: html}\nroutes:\n  GET /: {answer: page, accept: {who: string}}\n",
-		"a stranger's HTML", "raw HTML that the request can give"},
-	{"resources:\n  who: x\n  page: {text: \"{{{request.path}}}\", type: html}\nroutes:\n  GET /: page\n",
-		"a stranger's HTML", "raw HTML from the request"},
-	{"resources:\n  a: {json: \"{id}\"}\n  page: {http: \"GET up/{+a}\"}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
-	 "routes:\n  \"GET /{id}\": page\n",
-		"'a' depends on the request", "a raw URL made from what the request gives"},
+        {PAGE "routes:\n  GET /: pge\n", "app.yaml:7:10: answer: no resource 'pge'; did you mean 'page'?",
+                "a wrong name"},
+        {PAGE "routes:\n  GET /: {anser: page}\n", "did you mean 'answer'", "a wrong key"},
+        {PAGE "routes:\n  FETCH /: page\n", "no method 'FETCH'; expected GET, POST, PUT, PATCH or DELETE",
+                "no method"},
+        {PAGE "routes:\n  HEAD /: page\n", "HEAD runs the GET route", "a derived method"},
+        {PAGE "routes:\n  GET page: page\n", "does not begin with '/'", "no path"},
+        {PAGE "routes:\n  GET /a?b: page\n", "names from it go under `accept`", "a query"},
+        {PAGE "routes:\n  GET /a//b: page\n", "an empty segment", "two slashes"},
+        {PAGE "routes:\n  GET /a/../b: page\n", "a dot segment", "dots"},
+        {PAGE "routes:\n  GET /a%zz: page\n", "a bad percent-encoding", "encoding"},
+        {PAGE "routes:\n  GET /a{x}: page\n", "takes a whole segment", "half a variable"},
+        {PAGE "routes:\n  \"GET /{x-y}\": page\n", "a variable's name", "no name"},
+        {PAGE "routes:\n  \"GET /{x}/{x}\": page\n", "two variables of one name", "twice"},
+        {PAGE "routes:\n  \"GET /{request}\": page\n", "reserved", "reserved"},
+        {PAGE "routes:\n  \"GET /{x}\": page\n  \"GET /{y}\": page\n", "the same as 'GET /{x}' on line 7",
+                "one shape"},
+        {PAGE "routes:\n  GET /: w\n", "'w' writes, which a GET route may not", "a write on GET"},
+        {PAGE "routes:\n  POST /: {answer: page, guard: [w]}\n", "writes", "a guard that writes"},
+        {PAGE "routes:\n  GET /: {answer: page, needs: [nope]}\n", "needs: no resource 'nope'", "a need"},
+        {PAGE "routes:\n  GET /: {answer: page, needs: nope}\n", "list", "no list"},
+        {PAGE "routes:\n  GET /: {needs: [id]}\n", "no `answer`", "no answer"},
+        {PAGE "routes:\n  GET /: {answer: page, status: 204}\n", "has no body", "an answer that is not sent"},
+        {PAGE "routes:\n  GET /: {answer: page, status: 302}\n", "without `redirect`",
+                "a redirect to nowhere"},
+        {PAGE "routes:\n  GET /: {answer: page, status: 999}\n", "status", "no status"},
+        {PAGE "routes:\n  GET /: {redirect: /, status: 200}\n", "does not redirect", "no redirect's status"},
+        {PAGE "routes:\n  GET /: {redirect: \"//evil\"}\n", "may lead anywhere", "another origin"},
+        {PAGE "routes:\n  GET /: {redirect: \"/\\\\evil\"}\n", "may lead anywhere", "another origin"},
+        {PAGE "routes:\n  GET /: {redirect: \"{id}\"}\n", "may lead anywhere", "any origin"},
+        {PAGE "routes:\n  GET /: {redirect: \"https://a.example{id}\"}\n", "may lead anywhere",
+                "an origin with a tail"},
+        {PAGE "routes:\n  GET /: {redirect: \"https://{id}/\"}\n", "may lead anywhere",
+                "an origin from a value"},
+        {PAGE "routes:\n  GET /: {answer: page, headers: {Content-Length: 5}}\n", "counts the body itself",
+                "a header of ours"},
+        {PAGE "routes:\n  GET /: {answer: page, headers: {Set-Cookie: x}}\n", "use `cookies:`",
+                "a cookie as a header"},
+        {PAGE "routes:\n  GET /: {answer: page, headers: {\"a b\": x}}\n", "not a header's name",
+                "no header"},
+        {PAGE "routes:\n  GET /: {answer: page, headers: {X: \"a\\nb\"}}\n", "control character",
+                "two lines"},
+        {PAGE "routes:\n  GET /: {answer: page, headers: {X: \"{nope}\"}}\n", "nope", "a header's need"},
+        {PAGE "routes:\n  GET /: {answer: page, cookies: {\"a;b\": {value: x}}}\n", "not a cookie's name",
+                "no cookie"},
+        {PAGE "routes:\n  GET /: {answer: page, cookies: {a: {valu: x}}}\n", "did you mean 'value'",
+                "a wrong key"},
+        {PAGE "routes:\n  GET /: {answer: page, cookies: {a: {value: x, max_age: 5}}}\n", "max_age",
+                "no unit"},
+        {PAGE "routes:\n  GET /: {answer: page, cookies: {a: {value: x, same_site: No}}}\n", "",
+                "a wrong word"},
+        {PAGE "routes:\n  GET /: {answer: page, cookies: {__Host-a: {value: x, domain: a.b}}}\n",
+                "browsers refuse", "a prefix"},
+        {PAGE "routes:\n  GET /: {answer: page, deadline: 5}\n", "deadline", "no unit"},
+        {PAGE "routes:\n  GET /: {answer: {html: page}}\n", "not a media type", "no media type"},
+        {PAGE "routes:\n  GET /: {answer: {}}\n", "no media type", "nothing to choose from"},
+        {PAGE "routes:\n  GET /: page\nerrors: {600: page}\n", "no error's status", "no status"},
+        {PAGE "routes:\n  GET /: page\nerrors: {404: pag}\n", "did you mean 'page'", "a wrong name"},
+        {PAGE "routes:\n  GET /: page\nerrors: {404: w}\n", "'w' writes, which an error's answer may not",
+                "a write"},
+        {PAGE "routes:\n  GET /: page\nerrors: {404: {status: 410}}\n", "neither `answer` nor `redirect`",
+                "nothing"},
+        {PAGE "routes: [page]\n", "routes", "no mapping"},
+        {"resources:\n  page: {text: \"{{id}}\"}\n  id: 1\nroutes:\n  \"GET /{id}\": page\n",
+                "{id} is also a resource of this route", "a path variable that hides a resource"},
+        {"resources:\n  page: {text: \"{{nam}}\"}\n  name: 1\nroutes:\n  GET /: page\n",
+                "did you mean 'name'", "a need"},
+        {"resources:\n  a: {json: \"{b}\"}\n  b: {json: \"{a}\"}\nroutes:\n  GET /: a\n", "a -> b -> a",
+                "a circle"},
+        {"resources:\n  who: x\n  page: {text: \"{{{who}}}\", type: html}\nroutes:\n  GET /: {answer: page, accept: {who: string}}\n",
+                "a stranger's HTML", "raw HTML that the request can give"},
+        {"resources:\n  who: x\n  page: {text: \"{{{request.path}}}\", type: html}\nroutes:\n  GET /: page\n",
+                "a stranger's HTML", "raw HTML from the request"},
+        {"resources:\n  a: {json: \"{id}\"}\n  page: {http: \"GET up/{+a}\"}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
+         "routes:\n  \"GET /{id}\": page\n",
+                "'a' depends on the request", "a raw URL made from what the request gives"},
 };
 
 Test(routes, mistakes_are_found_at_load)
@@ -632,8 +763,9 @@ Test(routes, mistakes_are_found_at_load)
 		char *found = web_mistakes(mistakes[i].yaml);
 
 		cr_expect_not_null(strstr(found, mistakes[i].expected), "%s (%s)\n  expected %s\n  found %s",
-			mistakes[i].yaml, mistakes[i].why, mistakes[i].expected, found);
-		cr_expect_eq(strncmp(found, "app.yaml:", 9), 0, "%s (%s): %s", mistakes[i].yaml, mistakes[i].why, found);
+		        mistakes[i].yaml, mistakes[i].why, mistakes[i].expected, found);
+		cr_expect_eq(strncmp(found, "app.yaml:", 9), 0, "%s (%s): %s", mistakes[i].yaml,
+		        mistakes[i].why, found);
 		free(found);
 	}
 }
@@ -641,19 +773,19 @@ Test(routes, mistakes_are_found_at_load)
 static const struct {
 	const char *yaml, *why;
 } fine[] = {
-	{"resources:\n  who: x\n  page: {text: \"{{{who}}}\", type: html}\nroutes:\n  GET /: page\n",
-		"raw HTML that nobody can give"},
-	{"resources:\n  who: x\n  page: {text: \"{{{part}}}\", type: html}\n  part: {text: \"{{who}}\", type: html}\n"
-	 "routes:\n  GET /: {answer: page, accept: {who: string}}\n",
-		"a fragment made by another template"},
-	{"resources:\n  page: {http: \"GET up/{+id}\", raw: [id]}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
-	 "routes:\n  \"GET /{id}\": page\n",
-		"a raw URL that is meant"},
-	{"resources:\n  a: {json: \"{b}\"}\n  b: {json: \"{a}\"}\nroutes:\n  \"GET /{b}\": {answer: a, accept: {b: string}}\n",
-		"a circle that the path cuts"},
-	{"resources:\n  page: {text: \"{{id}}\"}\n  id: 1\nroutes:\n  \"GET /{id}\": {answer: page, accept: {id: integer}}\n",
-		"a path variable that stands in for a resource"},
-	{"resources:\n  a: 1\n", "no routes"},
+        {"resources:\n  who: x\n  page: {text: \"{{{who}}}\", type: html}\nroutes:\n  GET /: page\n",
+                "raw HTML that nobody can give"},
+        {"resources:\n  who: x\n  page: {text: \"{{{part}}}\", type: html}\n  part: {text: \"{{who}}\", type: html}\n"
+         "routes:\n  GET /: {answer: page, accept: {who: string}}\n",
+                "a fragment made by another template"},
+        {"resources:\n  page: {http: \"GET up/{+id}\", raw: [id]}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
+         "routes:\n  \"GET /{id}\": page\n",
+                "a raw URL that is meant"},
+        {"resources:\n  a: {json: \"{b}\"}\n  b: {json: \"{a}\"}\nroutes:\n  \"GET /{b}\": {answer: a, accept: {b: string}}\n",
+                "a circle that the path cuts"},
+        {"resources:\n  page: {text: \"{{id}}\"}\n  id: 1\nroutes:\n  \"GET /{id}\": {answer: page, accept: {id: integer}}\n",
+                "a path variable that stands in for a resource"},
+        {"resources:\n  a: 1\n", "no routes"},
 };
 
 Test(routes, what_is_fine_is_not_complained_about)

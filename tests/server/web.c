@@ -171,16 +171,16 @@ struct web_reply *web_start(struct web *w, const char *line, const char *headers
 	r->arena = ab_arena_create(&w->env.pool);
 	cr_assert_not_null(r->arena);
 	r->request = (struct ab_request){
-		.method = ab_arena_strndup(r->arena, line, (size_t)(target - line) - 1),
-		.target = target,
-		.path_len = query != NULL ? (size_t)(query - target) : strlen(target),
-		.query = query != NULL ? query + 1 : "",
-		.query_len = query != NULL ? strlen(query + 1) : 0,
-		.headers = r->headers,
-		.body = body != NULL ? body : "",
-		.body_len = body != NULL ? strlen(body) : 0,
-		.client = "192.0.2.7",
-		.id = "test-id",
+	        .method = ab_arena_strndup(r->arena, line, (size_t)(target - line) - 1),
+	        .target = target,
+	        .path_len = query != NULL ? (size_t)(query - target) : strlen(target),
+	        .query = query != NULL ? query + 1 : "",
+	        .query_len = query != NULL ? strlen(query + 1) : 0,
+	        .headers = r->headers,
+	        .body = body != NULL ? body : "",
+	        .body_len = body != NULL ? strlen(body) : 0,
+	        .client = "192.0.2.7",
+	        .id = "test-id",
 	};
 	add_headers(r, headers);
 	r->code = ab_exchange_start(w->app, r->arena, &r->request, on_done, r, &r->exchange);
@@ -240,7 +240,8 @@ const char *web_header(const struct web_reply *r, const char *name)
 		if (strcasecmp(header->name, name) != 0)
 			continue;
 		cr_assert_eq(strlen(header->value), header->value_len);
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len > 0 ? " | " : "", header->value);
+		len += (size_t)snprintf(
+		        text + len, sizeof(text) - len, "%s%s", len > 0 ? " | " : "", header->value);
 	}
 	return text;
 }

@@ -46,7 +46,8 @@ struct web_reply {
 	bool done;
 };
 
-/* Start "METHOD /target"; headers is "Name: value" lines or NULL; body may be NULL. The texts must live on. */
+/* Start "METHOD /target"; headers is "Name: value" lines or NULL; body may be NULL. The texts must live on.
+ */
 struct web_reply *web_start(struct web *w, const char *line, const char *headers, const char *body);
 /* Run the loop until the reply is there (10 s at most). */
 void web_wait(struct web_reply *r);
