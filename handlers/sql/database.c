@@ -113,6 +113,7 @@ static bool database_open(struct ab_database *database, const struct entry *entr
 			        &(struct ab_sqlite_options){
 			                .name = database->name,
 			                .path = database->path,
+			                .shown = entry->url->secret ? "${...}" : database->path,
 			                .pos = entry->url->pos,
 			                .schema = entry->schema != NULL ? &schema : NULL,
 			                .serving = serving,

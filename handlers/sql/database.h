@@ -10,19 +10,31 @@
 
 struct ab_database;
 
-/* Open the `databases:` entry `name` (a URL or a mapping). `serving`: run `schema` on an empty file;
- * otherwise (check, plan) the file is opened only to check statements, and an absent file is checked against
- * the schema in memory. NULL when there were mistakes. `dir`: relative paths start here. */
+/* Open the `databases:` entry `name` (a URL or a mapping). `serving`: run `schema` on an empty file (in one
+ * transaction, by one process), turn write-ahead logging on, start the threads. Otherwise (check, plan) the
+ * file is opened only to check statements, and an absent or empty file is checked against the schema in
+ * memory. NULL when there were mistakes. `dir`: relative paths start here. May wait for another process's
+ * lock, for 10 s at most. */
 struct ab_database *ab_database_open(
         const char *name, const struct ab_conf *conf, const char *dir, bool serving, struct ab_diags *diags);
-/* Ends the threads; every statement must have completed. */
+/* Ends the threads. Every call must have completed; a statement still running for a call that was cancelled
+ * or out of time is interrupted and waited for. NULL is fine. */
 void ab_database_close(struct ab_database *database);
 const char *ab_database_name(const struct ab_database *database);
 
 struct ab_sql *ab_sql_create(struct ab_env *env);
-/* All calls must have completed. Frees itself when the loop has closed its handle. */
+/* All calls must have completed. Frees itself, on the loop, when the last statement is back that was
+ * cancelled or out of time; those keep the loop going, an idle end does not. Before or after
+ * ab_database_close. */
 void ab_sql_close(struct ab_sql *sql);
 
+/* `returns`: rows a list of objects; row the first row, value its first column, however many there are,
+ * AB_EMISSING when there is none; count the rows a write changed, or a query gave. At most max_rows rows and
+ * 16 MiB. A call fails with AB_ETIMEOUT (`timeout` of the resource, else of the database; counted from the
+ * start, waiting included), AB_EOVERLOAD (queue full; another process's lock held for half of the timeout),
+ * AB_EINVALID (a parameter with a NUL), AB_EUPSTREAM (whatever else SQLite says: constraints, damage, a full
+ * disk), AB_ENOMEM. A write that fails has left nothing, also when it fails by its timeout: while a commit is
+ * under way its outcome is waited for. */
 extern const struct ab_kind ab_kind_sql;
 
 #endif

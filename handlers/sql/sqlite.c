@@ -305,7 +305,7 @@ static void sqlite_setup(void)
 static bool open_refuse(
         const struct ab_sqlite_options *options, const struct ab_error *err, struct ab_diags *diags)
 {
-	ab_diag(diags, options->pos, "%s: %s", options->path, err->text);
+	ab_diag(diags, options->pos, "%s: %s", options->shown, err->text);
 	return false;
 }
 
@@ -323,12 +323,12 @@ static bool sqlite_open_checker(
 	if (!exists && options->schema == NULL) {
 		ab_diag(diags, options->pos,
 		        "there is no file '%s'; expected a SQLite database, or a `schema` to make one from",
-		        options->path);
+		        options->shown);
 		return false;
 	}
 	if (exists && stat(sqlite->path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		ab_diag(diags, options->pos, "'%s' is not a regular file; expected a SQLite database",
-		        options->path);
+		        options->shown);
 		return false;
 	}
 	if (exists || options->serving) {

@@ -17,6 +17,7 @@ enum {
 struct ab_sqlite_options {
 	const char *name; /* the database's, for messages; borrowed */
 	const char *path;
+	const char *shown;                /* the same for messages: a path may be secret */
 	struct ab_pos pos;                /* where it is named */
 	const struct ab_sql_text *schema; /* or NULL; used during open only */
 	bool serving;

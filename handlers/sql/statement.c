@@ -71,6 +71,7 @@ static bool compile_returns(struct ab_compile *compile, enum ab_sql_returns *ret
 	return false;
 }
 
+/* NULL when it is not there, or could not be opened: of both has been spoken. */
 static struct ab_database *compile_database(struct ab_compile *compile)
 {
 	const struct ab_conf *conf = ab_conf_get(compile->map, "database");

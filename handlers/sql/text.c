@@ -83,6 +83,8 @@ bool ab_sql_text_read(struct ab_sql_text *text, const struct ab_conf *conf, cons
 	if (text->file != NULL)
 		text->owned = file_read(text->file, &text->len, &why);
 	text->text = text->owned;
+	if (conf->secret)
+		name = "${...}";
 	if (text->owned == NULL)
 		ab_diag(diags, conf->pos, "can't read %s '%s': %s", what, name, why);
 	else if (memchr(text->owned, '\0', text->len) != NULL || !ab_utf8_valid(text->owned, text->len))

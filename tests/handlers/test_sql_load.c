@@ -40,7 +40,6 @@ Test(sql_load, a_mistake_in_a_statement_has_its_place)
 	        {"SELECT id FORM people", "1:16: database 'main': near \"people\": syntax error"},
 	        {"SELEC id", "1:1: database 'main': near \"SELEC\": syntax error"},
 	        {"SELECT (1", "1:1: database 'main': incomplete input"},
-	        {"SELECT \"Ada\"", "1:8: database 'main': no such column: Ada"},
 	        {"SELECT :a.b.c, :x[0]",
 	                "1:18: in SQL a placeholder's path has only names and dots; give the part "
 	                "a name: needs: {part: x[...]}"},
@@ -105,6 +104,33 @@ Test(sql_load, a_mistake_in_a_statement_has_its_place)
 		write_sql(&f, rows[i].sql);
 		sql_expect_mistake(&f, "{`sql`: {`file`: `q.sql`}}", expected);
 	}
+	sql_close(&f);
+}
+
+Test(sql_load, double_quotes_make_no_string)
+{
+	struct sql_fixture f;
+	char *mistakes;
+
+	sql_open(&f, schema, "");
+	mistakes = harness_refuse(&f.h, "q", "{`sql`: `SELECT \\`Ada\\` FROM people`}");
+	cr_expect(strstr(mistakes, "no such column: ") != NULL, "%s", mistakes);
+	free(mistakes);
+	sql_close(&f);
+}
+
+Test(sql_load, a_secret_path_is_not_shown)
+{
+	struct sql_fixture f;
+	char *mistakes;
+
+	sql_prepare(&f, schema);
+	sql_open_entry(&f, "`${sqlite:secret.db}`", true);
+	cr_assert(f.database == NULL);
+	mistakes = sql_mistakes(&f);
+	cr_expect(strstr(mistakes, "there is no file '${...}'") != NULL, "%s", mistakes);
+	cr_expect(strstr(mistakes, "secret") == NULL, "%s", mistakes);
+	free(mistakes);
 	sql_close(&f);
 }
 
