@@ -19,7 +19,7 @@ struct watch {
 	curl_socket_t fd;
 	int armed; /* what the poll waits for; 0: stopped */
 	bool idle; /* libcurl does not want it now */
-	bool ours; /* opened by ab_multi_open_socket */
+	bool kept; /* a request was sent on it: closed by ab_multi_close_socket alone */
 };
 
 enum ab_code ab_http_global_init(struct ab_error *err)
@@ -92,27 +92,6 @@ static bool watches_grow(struct ab_http *http, curl_socket_t fd)
 	return true;
 }
 
-/* NULL when there is no memory, or the loop can't watch the descriptor. */
-static struct watch *watch_open(struct ab_multi *multi, curl_socket_t fd, bool ours)
-{
-	struct watch *watch;
-
-	if (!watches_grow(multi->http, fd))
-		return NULL;
-	watch = calloc(1, sizeof(*watch));
-	if (watch == NULL)
-		return NULL;
-	if (uv_poll_init_socket(multi->timer.loop, &watch->poll, fd) != 0) {
-		free(watch);
-		return NULL;
-	}
-	watch->multi = multi;
-	watch->fd = fd;
-	watch->ours = ours;
-	multi->http->watches[fd] = watch;
-	return watch;
-}
-
 static void watch_on_closed(uv_handle_t *handle)
 {
 	free(ab_container_of((uv_poll_t *)handle, struct watch, poll));
@@ -125,18 +104,48 @@ static void watch_close(struct watch *watch)
 	uv_close((uv_handle_t *)&watch->poll, watch_on_closed);
 }
 
+/* NULL when there is no memory, or the loop can't watch the descriptor. */
+static struct watch *watch_open(struct ab_multi *multi, curl_socket_t fd)
+{
+	struct watch *watch;
+
+	if (!watches_grow(multi->http, fd))
+		return NULL;
+	if (multi->http->watches[fd] != NULL) /* closed without a word, and its number given again */
+		watch_close(multi->http->watches[fd]);
+	watch = calloc(1, sizeof(*watch));
+	if (watch == NULL)
+		return NULL;
+	if (uv_poll_init_socket(multi->timer.loop, &watch->poll, fd) != 0) {
+		free(watch);
+		return NULL;
+	}
+	watch->multi = multi;
+	watch->fd = fd;
+	multi->http->watches[fd] = watch;
+	return watch;
+}
+
 curl_socket_t ab_multi_open_socket(struct ab_multi *multi, const struct curl_sockaddr *address)
 {
 	int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->protocol);
 
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
-	if (watch_open(multi, fd, true) == NULL) {
+	if (watch_open(multi, fd) == NULL) {
 		close(fd);
 		return CURL_SOCKET_BAD;
 	}
 	multi->http->counts.connects++;
 	return fd;
+}
+
+void ab_multi_keep_socket(struct ab_multi *multi, curl_socket_t fd)
+{
+	struct watch *watch = watch_find(multi->http, fd);
+
+	if (watch != NULL)
+		watch->kept = true;
 }
 
 int ab_multi_close_socket(void *arg, curl_socket_t fd)
@@ -237,14 +246,14 @@ static int multi_want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, 
 	(void)easy;
 	(void)data;
 	if (what == CURL_POLL_REMOVE) {
-		if (watch != NULL && watch->ours)
+		if (watch != NULL && watch->kept)
 			watch->idle = true;
 		else if (watch != NULL)
 			watch_close(watch);
 		return 0;
 	}
 	if (watch == NULL)
-		watch = watch_open(multi, fd, false);
+		watch = watch_open(multi, fd);
 	if (watch != NULL)
 		watch_want(watch, what);
 	return 0;

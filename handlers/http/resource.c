@@ -17,27 +17,30 @@ static bool nomem(struct ab_compile *compile)
 
 static bool read_method(struct ab_compile *compile, struct ab_http_resource *r, const char *text, size_t len)
 {
-	char word[32], upper[32], hint[64];
+	const char *meant = NULL;
+	char word[32];
 
 	if (text[len] != ' ' || len == 0 || len >= sizeof(word)) {
 		ab_diag(compile->diags, compile->value->pos,
 		        "http: expected METHOD upstream/path, as in GET catalog/products/{id}");
 		return false;
 	}
-	for (size_t i = 0; i < len; i++) {
-		word[i] = text[i];
-		upper[i] = text[i] >= 'a' && text[i] <= 'z' ? (char)(text[i] - 'a' + 'A') : text[i];
-	}
-	word[len] = upper[len] = '\0';
-	for (size_t i = 0; i < AB_COUNT(methods); i++)
+	memcpy(word, text, len);
+	word[len] = '\0';
+	for (size_t i = 0; i < AB_COUNT(methods); i++) {
 		if (strcmp(word, methods[i]) == 0)
 			r->method = methods[i];
+		else if (strcasecmp(word, methods[i]) == 0)
+			meant = methods[i];
+	}
 	if (r->method != NULL)
 		return true;
+	if (meant == NULL)
+		meant = ab_nearest(word, methods, AB_COUNT(methods));
 	ab_diag(compile->diags, compile->value->pos,
-	        "http: unknown method '%s'; expected GET, HEAD, POST, PUT, PATCH, "
-	        "DELETE or OPTIONS%s",
-	        word, ab_did_you_mean(upper, methods, AB_COUNT(methods), hint, sizeof(hint)));
+	        "http: unknown method '%s'; expected GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS%s%s%s",
+	        word, meant == NULL ? "" : "; did you mean '", meant == NULL ? "" : meant,
+	        meant == NULL ? "" : "'?");
 	return false;
 }
 
