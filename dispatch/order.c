@@ -301,6 +301,38 @@ enum ab_code ab_plan_order(struct ab_plan *plan, struct ab_error *err)
 	return code == AB_OK ? build_base(plan, err) : code;
 }
 
+static void phases_seed(const struct ab_plan *plan, const bool *given, int phase, int *phases)
+{
+	bool guard = (size_t)phase < plan->n_guards;
+	const int *seeds = guard ? &plan->guards[phase] : plan->targets;
+	size_t count = guard ? 1 : plan->n_targets;
+
+	for (size_t i = 0; i < count; i++)
+		if (!given[seeds[i]] && phases[seeds[i]] < 0)
+			phases[seeds[i]] = phase;
+}
+
+size_t ab_plan_guards(const struct ab_plan *plan)
+{
+	return plan->n_guards;
+}
+
+void ab_plan_phases(const struct ab_plan *plan, const bool *given, int *ret_phases)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		ret_phases[i] = -1;
+	for (int phase = 0; (size_t)phase <= plan->n_guards; phase++) {
+		phases_seed(plan, given, phase, ret_phases);
+		for (size_t i = plan->count; i-- > 0;) {
+			const struct ab_plan_node *node = &plan->parts[i].node;
+
+			for (size_t j = 0; ret_phases[i] == phase && j < node->n_needs; j++)
+				if (!given[node->needs[j]] && ret_phases[node->needs[j]] < 0)
+					ret_phases[node->needs[j]] = phase;
+		}
+	}
+}
+
 void ab_plan_demand(const struct ab_plan *plan, const bool *given, bool *ret_demanded)
 {
 	memset(ret_demanded, 0, plan->count * sizeof(*ret_demanded));

@@ -53,6 +53,10 @@ const struct ab_plan_node *ab_plan_node(const struct ab_plan *plan, int slot);
 /* Whether `slot` would be resolved when the slots in `given` (n booleans, n = ab_plan_size) are given.
  * Fills ret_demanded with n booleans. */
 void ab_plan_demand(const struct ab_plan *plan, const bool *given, bool *ret_demanded);
+/* The same, in more detail: -1 for what would not be resolved, 0 for what the first guard needs, and so on;
+ * one more than the last guard's for all the rest. */
+size_t ab_plan_guards(const struct ab_plan *plan);
+void ab_plan_phases(const struct ab_plan *plan, const bool *given, int *ret_phases);
 /* Whether node `slot` depends, directly or not, on node `on`. */
 bool ab_plan_depends(const struct ab_plan *plan, int slot, int on);
 

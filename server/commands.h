@@ -1,8 +1,8 @@
 /* server/commands.h: the program's commands, one file each (cmd_*.c), called by main.c.
  *
- * argv[0] is the command's own name ("serve"), the rest its options and arguments; each command reads them with
- * getopt_long, starting with optind at 0, and knows --help (to stdout, AB_EXIT_OK). The result is the process's exit
- * code. Values and reports go to stdout, mistakes to stderr. */
+ * argv[0] is the command's own name ("serve"), the rest its options and arguments; each command reads them
+ * with getopt_long, starting with optind at 0 (opterr is 0 already), and knows --help (to stdout,
+ * AB_EXIT_OK). The result is the process's exit code. Values and reports go to stdout, mistakes to stderr. */
 #ifndef AB_COMMANDS_H
 #define AB_COMMANDS_H
 
@@ -23,7 +23,8 @@ int ab_cmd_render(int argc, char **argv);
 
 /* main.c: what the commands share. */
 
-/* Say on stderr what is wrong with the command line ("anabranch call: ...") and where help is; AB_EXIT_USAGE. */
+/* Say on stderr what is wrong with the command line ("anabranch call: ...") and where help is; AB_EXIT_USAGE.
+ * NULL: no command. */
 int ab_usage_error(const char *command, const char *fmt, ...) AB_PRINTF(2, 3);
 /* After output to stdout: `code`, or AB_EXIT_FAILED with a message when stdout did not take everything. */
 int ab_finish_stdout(const char *command, int code);

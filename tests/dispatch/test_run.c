@@ -734,6 +734,29 @@ Test(run, demand_and_dependence_can_be_asked_of_the_plan)
 	ab_dispatcher_destroy(d);
 }
 
+Test(run, phases_can_be_asked_of_the_plan)
+{
+	struct ab_dispatcher *d = dispatcher();
+	bool given[8] = {false};
+	struct play play;
+	int phases[8];
+
+	ADD(d, "t: a b");
+	ADD(d, "a: shared");
+	ADD(d, "b: unused");
+	ADD(d, "unused");
+	ADD(d, "shared");
+	ADD(d, "guard: shared");
+	play_begin(&play, d, &(struct scene){.targets = "t", .guards = "guard"});
+	given[slot(&play, "b")] = true;
+	ab_plan_phases(play.plan, given, phases);
+	cr_assert(phases[slot(&play, "guard")] == 0 && phases[slot(&play, "shared")] == 0);
+	cr_assert(phases[slot(&play, "t")] == 1 && phases[slot(&play, "a")] == 1);
+	cr_assert(phases[slot(&play, "b")] == -1 && phases[slot(&play, "unused")] == -1);
+	play_end(&play);
+	ab_dispatcher_destroy(d);
+}
+
 Test(run, a_chain_of_ten_thousand_does_not_recurse)
 {
 	enum { LENGTH = 10000 };

@@ -1,0 +1,149 @@
+/* server/main.c: the program `anabranch`: which command is meant. And, for whoever opens the house, a map of
+ * it.
+ *
+ * Arrows point down: server -> handlers -> dispatch. Each header says what its part is to others.
+ *
+ * THE COMMANDS (commands.h)
+ *   cmd_serve    answer requests: a worker a core, signals, stopping gently
+ *   cmd_call     resolve one resource from a shell
+ *   cmd_check    say all that is wrong with an app
+ *   cmd_plan     say what a route would do
+ *   cmd_render   one template on one document
+ *   load         an app read and compiled for the commands that use it once
+ *
+ * A REQUEST, FROM THE SOCKET INWARDS
+ *   listen       sockets; worker: a thread with a loop; env: a worker's surroundings
+ *   front        libmicrohttpd in the loop; connection, intake: a request read, its connection suspended;
+ * guard: heads that two programs could read in two ways are refused exchange     one request: match, accept,
+ * run, answer, error page router       which route (uri: the raw path, decoded once) accept       what the
+ * request may give (accept_value: text to types; pattern; origin: other sites' pages) request_value  the
+ * value `request` dispatch/    the run, below reply        the answer (negotiate: which media type; problem:
+ * built-in bodies; timing: Server-Timing) log, ids     one line a request, through a ring to a thread; admin:
+ * GET /healthz
+ *
+ * AN APP FILE, FROM TEXT TO PLANS
+ *   source       the files, with includes; yaml, plain, interpolate, conf_tree: text to a tree with positions
+ *   shared       what a process has once: settings, databases
+ *   app          one worker's copy: app_resources asks each kind to compile, app_generic reads the keys all
+ * have, app_check finds what nothing can satisfy routes       routes and errors to plans: routes_accept,
+ * routes_answer, routes_errors, routes_cookies, routes_parts
+ *
+ * handlers/      the kinds of resource, listed in kind.c
+ *   http/        libcurl on the loop;  sql/  SQLite on threads of its own;  mustache/, text, template
+ *   value, json_kind, url        what needs no waiting
+ *   scope, path, placeholder, structure, uri_template        how placeholders become needs and values
+ *   json_read, json_write, buf, deadline, conf, diags, nearest        what several use
+ *
+ * dispatch/      the engine
+ *   dispatcher   named resources and includes;  resource.h: the contract of a handler
+ *   plan, order  what targets need, in order, compiled once (suggest: what to say of a name that is not
+ * there) run, slot    one evaluation: run.c from start to end, slot.c one resource's way arena, error, alloc,
+ * table, bitset        what they stand on */
+#include "commands.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *what;
+};
+
+static const struct command commands[] = {
+        {"serve", ab_cmd_serve, "answer requests"},
+        {"call", ab_cmd_call, "resolve a resource and print it"},
+        {"check", ab_cmd_check, "say what is wrong with an app"},
+        {"plan", ab_cmd_plan, "say what a route would do, and how long it may take"},
+        {"render", ab_cmd_render, "render a template with a document"},
+};
+
+static void print_help(FILE *to)
+{
+	fputs("Usage: anabranch COMMAND ...\n"
+	      "       anabranch --help | --version\n"
+	      "\n"
+	      "Answer web requests from several sources at once, as an app file says.\n"
+	      "\n",
+	        to);
+	for (size_t i = 0; i < AB_COUNT(commands); i++)
+		fprintf(to, "  %-8s%s\n", commands[i].name, commands[i].what);
+	fputs("\n"
+	      "`anabranch COMMAND --help` tells more. A first page:\n"
+	      "\n"
+	      "  anabranch serve examples/hello/hello.yaml\n"
+	      "  curl 'http://127.0.0.1:8080/greet?who=Everyone'\n"
+	      "\n"
+	      "Exit codes: 0 fine, 1 the work failed, 2 wrong usage or a mistake in the app file.\n",
+	        to);
+}
+
+int ab_usage_error(const char *command, const char *fmt, ...)
+{
+	const char *gap = command != NULL ? " " : "";
+	va_list args;
+
+	if (command == NULL)
+		command = "";
+	fprintf(stderr, "anabranch%s%s: ", gap, command);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fprintf(stderr, "\nTry 'anabranch%s%s --help'.\n", gap, command);
+	return AB_EXIT_USAGE;
+}
+
+int ab_finish_stdout(const char *command, int code)
+{
+	const char *gap = command != NULL ? " " : "";
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "anabranch%s%s: cannot write to standard output\n", gap,
+	        command != NULL ? command : "");
+	return AB_EXIT_FAILED;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[AB_COUNT(commands)], *nearest;
+
+	for (size_t i = 0; i < AB_COUNT(commands); i++)
+		names[i] = commands[i].name;
+	nearest = ab_nearest(name, names, AB_COUNT(names));
+	if (nearest != NULL)
+		return ab_usage_error(NULL, "there is no command '%s'; did you mean '%s'?", name, nearest);
+	return ab_usage_error(NULL, "there is no command '%s'", name);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	        {"help", no_argument, NULL, 'h'},
+	        {"version", no_argument, NULL, 'V'},
+	        {0},
+	};
+
+	opterr = 0; /* every command words its own mistakes */
+	switch (getopt_long(argc, argv, "+hV", options, NULL)) {
+	case -1:
+		break;
+	case 'h':
+		print_help(stdout);
+		return ab_finish_stdout(NULL, AB_EXIT_OK);
+	case 'V':
+		puts("anabranch " AB_VERSION);
+		return ab_finish_stdout(NULL, AB_EXIT_OK);
+	default:
+		return ab_usage_error(NULL, "there is no option %s", argv[optind > 1 ? optind - 1 : 1]);
+	}
+	if (optind == argc) {
+		print_help(stderr);
+		return AB_EXIT_USAGE;
+	}
+	for (size_t i = 0; i < AB_COUNT(commands); i++)
+		if (strcmp(argv[optind], commands[i].name) == 0)
+			return commands[i].run(argc - optind, argv + optind);
+	return unknown_command(argv[optind]);
+}
