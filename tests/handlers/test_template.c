@@ -144,7 +144,8 @@ Test(text, raw_use_is_noted_where_something_is_escaped)
 	cr_assert(harness_add(&h, "request", "{`text`: `{{{request.path}}}`, `type`: `html`}"));
 	cr_assert_eq(h.scopes[2]->n_raws, 1);
 	/* what is raw inside a section came in with the section's value */
-	cr_assert(harness_add(&h, "inner", "{`text`: `{{#l}}{{{x}}}{{/l}}{{#m}}{{x}}{{/m}}`, `type`: `html`}"));
+	cr_assert(
+	        harness_add(&h, "inner", "{`text`: `{{#l}}{{{x}}}{{/l}}{{#m}}{{x}}{{/m}}`, `type`: `html`}"));
 	cr_assert_eq(h.scopes[3]->n_raws, 1);
 	cr_assert_str_eq(h.scopes[3]->needs[h.scopes[3]->raws[0].need], "l");
 	harness_close(&h);
