@@ -258,12 +258,16 @@ void harness_run_end(struct harness_run *run)
 struct wait {
 	bool (*fn)(void *arg);
 	void *arg;
+	uint64_t until;
 	bool late;
 };
 
-static void wait_on_limit(uv_timer_t *timer)
+/* Also looks again now and then: what is waited for may happen in another thread. */
+static void wait_on_tick(uv_timer_t *timer)
 {
-	((struct wait *)timer->data)->late = true;
+	struct wait *wait = timer->data;
+
+	wait->late = uv_now(timer->loop) >= wait->until;
 }
 
 /* Before the loop sleeps: what is waited for may have come with a timer of this very turn. */
@@ -281,7 +285,8 @@ bool harness_until_fn(struct harness *h, bool (*fn)(void *arg), void *arg, unsig
 
 	h->timer.data = h->prepare.data = &wait;
 	uv_update_time(&h->loop);
-	uv_timer_start(&h->timer, wait_on_limit, ms, 0);
+	wait.until = uv_now(&h->loop) + ms;
+	uv_timer_start(&h->timer, wait_on_tick, ms < 5 ? ms : 5, 5);
 	uv_prepare_start(&h->prepare, wait_on_prepare);
 	while (!fn(arg) && !wait.late)
 		uv_run(&h->loop, UV_RUN_ONCE);
