@@ -248,6 +248,7 @@ bool ab_generic_check(struct ab_generic *own, const struct ab_kind *kind, const 
 		        kind->name);
 		ok &= meaningless(map, "missing", what, why, diags);
 		own->missing = AB_GENERIC_UNSET;
+		own->missing_status = 0;
 	}
 	if (!http) {
 		ok &= meaningless(map, "pass", what, "only an 'http' has an upstream's status", diags);

@@ -229,6 +229,10 @@ void ab_yaml_explain(struct ab_diags *diags, struct ab_pos pos, const char *prob
 			        "',' or the closing bracket");
 		return;
 	}
+	if (has(problem, "unexpected ':'")) {
+		say_quotes(diags, pos, at, "a ':' in an unquoted value", "quotes round the value");
+		return;
+	}
 	if (has(problem, "did not find expected key")) {
 		say_block_key(diags, pos, at);
 		return;
