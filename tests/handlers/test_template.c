@@ -85,7 +85,7 @@ Test(text, a_name_inside_a_section_is_a_need_only_when_listed)
 static void add_name(void *arg, const char *name, size_t len, struct ab_pos pos)
 {
 	(void)pos;
-	strcat(strncat(arg, name, len), " ");
+	sprintf((char *)arg + strlen(arg), "%.*s ", (int)len, name);
 }
 
 Test(text, names_only_inside_sections_are_told_for_hints)
@@ -164,7 +164,7 @@ Test(text, many_names_are_looked_up)
 		sprintf(given + strlen(given), "%s`f%d`: %d", comma, i, i);
 		sprintf(expected + strlen(expected), "%d", i);
 	}
-	strcat(given, "}}");
+	sprintf(given + strlen(given), "}}");
 	snprintf(mapping, sizeof(mapping), "{`text`: `%s`, `needs`: {%s}}", text, needs);
 	harness_open(&h);
 	cr_assert(harness_add(&h, "all", mapping));

@@ -187,6 +187,6 @@ const char *process_anabranch(void)
 	len = readlink("/proc/self/exe", path, sizeof(path) - sizeof("anabranch"));
 	path[len > 0 ? len : 0] = '\0';
 	slash = strrchr(path, '/');
-	strcpy(slash != NULL ? slash + 1 : path, "anabranch");
+	memcpy(slash != NULL ? slash + 1 : path, "anabranch", sizeof("anabranch"));
 	return path;
 }
