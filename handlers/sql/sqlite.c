@@ -164,37 +164,6 @@ static bool threads_start(struct ab_sqlite *sqlite, const struct ab_sqlite_optio
 
 /* ---- statements ---- */
 
-/* Where in `text` the name stands that SQLite's message ends with ("no such table: x"), or 0. */
-static size_t named_offset(const char *text, const char *message)
-{
-	const char *name = strrchr(message, ':'), *at = text;
-	size_t len;
-
-	if (name == NULL || strncmp(message, "no such ", 8) != 0)
-		return 0;
-	name += strspn(name, ": ");
-	if (strrchr(name, '.') != NULL)
-		name = strrchr(name, '.') + 1;
-	len = strlen(name);
-	while (len > 0 && (at = strcasestr(at, name)) != NULL) {
-		bool begins = at == text || !ab_is_name((char[]){'_', at[-1]}, 2);
-
-		if (begins && !ab_is_name((char[]){'_', at[len]}, 2))
-			return (size_t)(at - text);
-		at++;
-	}
-	return 0;
-}
-
-static void statement_refuse(
-        struct ab_sqlite *sqlite, const char *text, int rc, size_t *ret_offset, struct ab_error *err)
-{
-	int offset = sqlite3_error_offset(sqlite->checker.db);
-
-	*ret_offset = offset >= 0 ? (size_t)offset : named_offset(text, sqlite3_errmsg(sqlite->checker.db));
-	ab_sqlite_conn_error(&sqlite->checker, rc, err);
-}
-
 static enum ab_code statement_check_columns(sqlite3_stmt *stmt, struct ab_error *err)
 {
 	struct ab_sqlite_prepared prepared = {.stmt = stmt};
@@ -251,7 +220,7 @@ static struct ab_sqlite_statement *statement_check(struct ab_sqlite *sqlite, con
 	sqlite->checker.refused = NULL;
 	rc = sqlite3_prepare_v2(sqlite->checker.db, text, (int)len, &stmt, NULL);
 	if (rc != SQLITE_OK) {
-		statement_refuse(sqlite, text, rc, ret_offset, err);
+		ab_sqlite_explain(&sqlite->checker, text, rc, ret_offset, err);
 		return NULL;
 	}
 	*ret_offset = 0;
@@ -316,7 +285,7 @@ static bool sqlite_open_checker(
 {
 	struct ab_sqlite_conn *conn = &sqlite->checker;
 	bool exists = access(sqlite->path, F_OK) == 0, empty = !exists;
-	int flags = options->serving ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+	int flags = SQLITE_OPEN_READWRITE | (exists ? 0 : SQLITE_OPEN_CREATE);
 	struct ab_error err;
 	struct stat st;
 
@@ -332,13 +301,16 @@ static bool sqlite_open_checker(
 		return false;
 	}
 	if (exists || options->serving) {
-		if (ab_sqlite_conn_open(conn, flags | (exists ? 0 : SQLITE_OPEN_CREATE), false, &err) !=
-		                AB_OK ||
+		if (ab_sqlite_conn_open(conn, flags, false, &err) != AB_OK ||
 		        ab_sqlite_is_empty(conn, &empty, &err) != AB_OK)
 			return open_refuse(options, &err, diags);
 	}
+	/* A read-only connection would leave the log's files behind; this one clears up and changes no row.
+	 */
 	if (options->serving)
 		ab_sqlite_use_wal(conn);
+	else if (exists)
+		ab_sqlite_query_only(conn);
 	if (!empty || options->schema == NULL)
 		return true;
 	if (!options->serving) {

@@ -253,6 +253,13 @@ void ab_sqlite_use_wal(struct ab_sqlite_conn *conn)
 	conn->own = false;
 }
 
+void ab_sqlite_query_only(struct ab_sqlite_conn *conn)
+{
+	conn->own = true;
+	sqlite3_exec(conn->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
+	conn->own = false;
+}
+
 static bool schema_complain(struct ab_sqlite_conn *conn, int rc, const struct ab_sql_text *schema,
         size_t offset, struct ab_diags *diags)
 {

@@ -72,6 +72,13 @@ AB_NODISCARD bool ab_sqlite_schema_run(
  * be. */
 void ab_sqlite_use_wal(struct ab_sqlite_conn *conn);
 
+/* From here on this connection reads. */
+void ab_sqlite_query_only(struct ab_sqlite_conn *conn);
+
+/* Why `text` did not compile, at which byte, and the nearest name where one is unknown. */
+void ab_sqlite_explain(
+        struct ab_sqlite_conn *conn, const char *text, int rc, size_t *ret_offset, struct ab_error *err);
+
 /* Columns of a prepared statement; prepared->twice tells of a doubled name. False: out of memory. */
 AB_NODISCARD bool ab_sqlite_columns(struct ab_sqlite_prepared *prepared);
 /* The current row. NULL with err filled; *bytes is added to and bounded by AB_SQLITE_MAX_BYTES. */

@@ -142,18 +142,6 @@ static char *positional(const struct ab_sql_text *text, const struct ab_sql_scan
 	return sql;
 }
 
-/* What the database says of a statement, and what may be behind it: YAML's comments begin with ` #`. */
-static void refuse(
-        struct ab_compile *compile, const struct ab_sql_text *text, size_t offset, const char *what)
-{
-	char line[400] = "";
-
-	if (text->owned == NULL && ab_conf_cut(compile->value))
-		ab_conf_quote_line(compile->value, line, sizeof(line));
-	ab_diag(compile->diags, ab_sql_text_pos(text, offset), "%s%s%s", what,
-	        line[0] != '\0' ? "; ' #' begins a comment here, with quotes it does not: " : "", line);
-}
-
 static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *text,
         const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
 {
@@ -170,7 +158,7 @@ static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *
 	        statement->database->sqlite, sql, scan->end - scan->start, scan->count, named, &offset, &err);
 	free(sql);
 	if (statement->sqlite == NULL) {
-		refuse(compile, text, scan->start + offset, err.text);
+		ab_diag(compile->diags, ab_sql_text_pos(text, scan->start + offset), "%s", err.text);
 		return false;
 	}
 	if (ab_sqlite_selects(statement->sqlite) || statement->returns == AB_SQL_COUNT ||
@@ -220,9 +208,7 @@ static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text
 		ab_diag(compile->diags, ab_sql_text_pos(text, 0), "`sql` without a statement");
 		return false;
 	}
-	statement->database = compile_database(compile);
-	if (statement->database == NULL || !compile_params(compile, text, scan, statement) ||
-	        !compile_check(compile, text, scan, statement))
+	if (!compile_params(compile, text, scan, statement) || !compile_check(compile, text, scan, statement))
 		return false;
 	statement->timeout_ms =
 	        compile->timeout_ms != 0 ? compile->timeout_ms : statement->database->timeout_ms;
@@ -240,19 +226,21 @@ static struct ab_sql_statement *compile_statement(struct ab_compile *compile, co
 {
 	struct scanning scanning = {.compile = compile, .text = text};
 	struct ab_sql_statement *statement = NULL;
+	struct ab_database *database = compile_database(compile);
 	enum ab_sql_returns returns;
 	struct ab_sql_scan scan;
 	bool memory, ok;
 
 	memory = ab_sql_scan(AB_SQL_SQLITE, text->text, text->len, scanning_on_mistake, &scanning, &scan) ==
 	         AB_OK;
-	ok = compile_returns(compile, &returns) && memory && !scanning.mistaken;
+	ok = compile_returns(compile, &returns) && memory && !scanning.mistaken && database != NULL;
 	if (memory)
 		statement = calloc(1, sizeof(*statement) + scan.count * sizeof(statement->params[0]));
 	if (statement == NULL) {
 		ab_diag(compile->diags, compile->value->pos, "out of memory");
 	} else {
 		statement->returns = returns;
+		statement->database = database;
 		if (!ok || !compile_scanned(compile, text, &scan, statement)) {
 			ab_sql_statement_free(statement);
 			statement = NULL;

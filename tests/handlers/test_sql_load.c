@@ -29,11 +29,14 @@ Test(sql_load, a_mistake_in_a_statement_has_its_place)
 	static const struct {
 		const char *sql, *mistakes; /* with DIR/q.sql: in front of each line */
 	} rows[] = {
-	        {"SELECT nmae FROM people", "1:8: database 'main': no such column: nmae"},
-	        {"-- the name\nSELECT id,\n  nmae FROM people", "3:3: database 'main': no such column: nmae"},
+	        {"SELECT nmae FROM people",
+	                "1:8: database 'main': no such column: nmae; did you mean 'name'?"},
+	        {"-- the name\nSELECT id,\n  nmae FROM people",
+	                "3:3: database 'main': no such column: nmae; did you mean 'name'?"},
 	        {"SELECT '\xc3\xa9\xc3\xa9', nmae FROM people",
-	                "1:14: database 'main': no such column: nmae"},
-	        {"SELECT id FROM\n  poeple WHERE id = :id", "2:3: database 'main': no such table: poeple"},
+	                "1:14: database 'main': no such column: nmae; did you mean 'name'?"},
+	        {"SELECT id FROM\n  poeple WHERE id = :id",
+	                "2:3: database 'main': no such table: poeple; did you mean 'people'?"},
 	        {"SELECT peoples, x FROM people", "1:8: database 'main': no such column: peoples"},
 	        {"SELECT pets.nick\nFROM people", "1:8: database 'main': no such column: pets.nick"},
 	        {"SELECT nope(:x)", "1:8: database 'main': no such function: nope"},
@@ -355,13 +358,19 @@ Test(sql_load, a_check_leaves_no_file_and_checks_against_the_schema)
 Test(sql_load, a_check_reads_a_file_that_is_there)
 {
 	struct sql_fixture f;
+	char log[128];
 
 	sql_prepare(&f, "CREATE TABLE other (x);");
-	sql_exec(&f, "CREATE TABLE mine (y)");
+	sql_exec(&f, "PRAGMA journal_mode = WAL; CREATE TABLE mine (y)");
 	sql_open_entry(&f, "{`url`: `sqlite:test.db`, `schema`: `schema.sql`}", false);
 	cr_assert(f.database != NULL);
 	sql_add(&f, "q", "{`sql`: `SELECT y FROM mine`}");
 	sql_add(&f, "w", "{`sql`: `DELETE FROM mine`, `returns`: `count`}");
 	cr_expect(ab_dispatcher_find(f.h.dispatcher, "w")->writes);
+	harness_clear(&f.h);
+	ab_database_close(f.database);
+	f.database = NULL;
+	snprintf(log, sizeof(log), "%s-wal", f.path);
+	cr_expect(access(log, F_OK) != 0, "the log is left behind");
 	sql_close(&f);
 }
