@@ -192,8 +192,10 @@ static void multi_on_poll(uv_poll_t *poll, int status, int events)
 		watch->armed = 0;
 		return;
 	}
-	if (status < 0)
-		flags |= CURL_CSELECT_ERR;
+	if (status < 0) { /* libuv has stopped the poll; libcurl finds out what happened by trying */
+		uv_poll_start(poll, watch->armed, multi_on_poll);
+		flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+	}
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
