@@ -45,7 +45,8 @@ struct ab_error {
 /* Fill `err` (which may be NULL), all of it: resource becomes NULL. Arguments may point into err->text.
  * Returns `code`, so that `return ab_error_set(...)` reads well. */
 enum ab_code ab_error_set(struct ab_error *err, enum ab_code code, const char *fmt, ...) AB_PRINTF(3, 4);
-enum ab_code ab_error_setv(struct ab_error *err, enum ab_code code, const char *fmt, va_list args);
+enum ab_code ab_error_setv(struct ab_error *err, enum ab_code code, const char *fmt, va_list args)
+        AB_PRINTF(3, 0);
 
 /* Put "PREFIX: " in front of the text. */
 void ab_error_prefix(struct ab_error *err, const char *fmt, ...) AB_PRINTF(2, 3);
