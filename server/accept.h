@@ -42,7 +42,8 @@ AB_NODISCARD enum ab_code ab_accept_read(const struct ab_route *route, const str
         struct ab_error *err);
 void ab_input_fini(struct ab_input *input, size_t n_accepts);
 
-/* Give what was read to a run, as far as its plan knows the names; the values are the run's then. */
+/* Give what was read to a run, as far as its plan knows the names. The input keeps its own references, so
+ * that an error's run can be given the same. */
 void ab_input_give(struct ab_input *input, const struct ab_route *route, const struct ab_answer *answer,
         struct ab_run *run);
 

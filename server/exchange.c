@@ -161,16 +161,12 @@ static json_t *error_value(const struct ab_exchange *x)
 }
 
 /* A name that the request should have given, and nobody else can. */
-static bool lacks(struct ab_exchange *x, size_t index)
+static bool lacks(const struct ab_exchange *x, size_t index)
 {
 	int slot = x->excuse->accepts[index];
-	int before = x->run != NULL ? x->answer->accepts[index] : -1;
+	const json_t *value = x->input.values != NULL ? x->input.values[index] : NULL;
 
-	if (slot < 0 || ab_plan_node(x->excuse->plan, slot)->resource != NULL)
-		return false;
-	if (x->input.values != NULL && x->input.values[index] != NULL)
-		return false;
-	return before < 0 || ab_run_value(x->run, before) == NULL;
+	return slot >= 0 && value == NULL && ab_plan_node(x->excuse->plan, slot)->resource == NULL;
 }
 
 static void give_excuse(struct ab_exchange *x)
@@ -190,7 +186,8 @@ static void give_excuse(struct ab_exchange *x)
 			ab_run_give_new(run, excuse->accepts[i], json_null());
 	if (route != NULL)
 		ab_input_give(&x->input, route, excuse, run);
-	if (x->run != NULL)
+	/* What was made while nothing had gone wrong would not know of it. */
+	if (x->run != NULL && x->answer->error < 0 && x->answer->given < 0)
 		ab_run_inherit(run, x->run);
 }
 
@@ -303,6 +300,11 @@ static enum step start_run(struct ab_exchange *x)
 	ab_input_give(&x->input, x->match.route, answer, x->run);
 	if (answer->request >= 0)
 		ab_run_give_new(x->run, answer->request, request_value(x, &answer->use));
+	/* Nothing has gone wrong: a page that also shows a form again finds nothing to show. */
+	if (answer->error >= 0)
+		ab_run_give_new(x->run, answer->error, json_null());
+	if (answer->given >= 0)
+		ab_run_give_new(x->run, answer->given, json_null());
 	if (ab_run_start(x->run, on_run_done, x) != AB_PENDING)
 		return run_finished(x);
 	arm(x);

@@ -93,7 +93,52 @@ static const struct ab_pos *unresolved_pos(
 	return NULL;
 }
 
-static void plan_mistake(const struct making *m, const struct ab_error *err)
+/* Replace `what` in `text` (of AB_ERROR_TEXT bytes) by something no longer. */
+static void replace(char *text, const char *what, const char *by)
+{
+	char *at = strstr(text, what);
+	size_t len = strlen(by);
+
+	if (at == NULL)
+		return;
+	memmove(at + len, at + strlen(what), strlen(at + strlen(what)) + 1);
+	memcpy(at, by, len);
+}
+
+/* The route's own resources have names that the file does not know. */
+static void hide_parts(char *text)
+{
+	char what[64], by[64];
+
+	for (int i = 0; i < AB_PARTS; i++) {
+		const char *name = ab_part_names[i];
+
+		snprintf(what, sizeof(what), "resource '%s' needs", name);
+		snprintf(by, sizeof(by), "`%s` needs", name + 1);
+		replace(text, what, by);
+		snprintf(what, sizeof(what), " %s,", name);
+		replace(text, what, "");
+	}
+}
+
+/* One place is complained about once, whichever routes lead there. */
+static bool said_before(struct ab_build *build, const struct ab_pos *pos)
+{
+	struct ab_said *said;
+
+	for (said = build->said; said != NULL; said = said->next)
+		if (said->pos.line == pos->line && said->pos.column == pos->column &&
+		        strcmp(said->pos.file, pos->file) == 0)
+			return true;
+	said = ab_build_alloc(build, 1, sizeof(*said));
+	if (said != NULL) {
+		*said = (struct ab_said){*pos, build->said};
+		build->said = said;
+	}
+	return false;
+}
+
+static void plan_mistake(const struct making *m, struct ab_error *err)
 {
 	struct ab_build *build = m->build;
 	const struct ab_pos *pos = NULL;
@@ -113,6 +158,9 @@ static void plan_mistake(const struct making *m, const struct ab_error *err)
 		if (known != NULL)
 			pos = unresolved_pos(m, &known->scope, err->text);
 	}
+	if (pos != NULL && said_before(build, pos))
+		return;
+	hide_parts(err->text);
 	ab_diag(build->diags, pos != NULL ? *pos : m->spec->pos, "%s: %s", m->spec->what, err->text);
 }
 
@@ -308,8 +356,8 @@ static bool find_slots(const struct making *m, const char *name)
 	for (int i = 0; i < AB_PARTS; i++)
 		*parts[i] = m->parts->has[i] ? ab_plan_slot(plan, ab_part_names[i]) : -1;
 	answer->request = ab_plan_slot(plan, "request");
-	answer->error = m->spec->error ? ab_plan_slot(plan, "error") : -1;
-	answer->given = m->spec->error ? ab_plan_slot(plan, "given") : -1;
+	answer->error = ab_plan_slot(plan, "error");
+	answer->given = ab_plan_slot(plan, "given");
 	if (route == NULL)
 		return true;
 	answer->accepts = ab_build_alloc(m->build, route->n_accepts + 1, sizeof(*answer->accepts));
@@ -350,7 +398,7 @@ static bool make_plan(
 	        .targets = {targets, 0},
 	        .given = {m->given, m->n_given},
 	        .acceptable = {m->acceptable, m->n_acceptable},
-	        .reserved = {reserved, m->spec->error ? 3 : 1},
+	        .reserved = {reserved, AB_COUNT(reserved)},
 	};
 	struct ab_error err;
 

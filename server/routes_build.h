@@ -13,6 +13,12 @@
 
 #include <string.h>
 
+/* A place that has been complained about. */
+struct ab_said {
+	struct ab_pos pos;
+	struct ab_said *next;
+};
+
 struct ab_build {
 	struct ab_app *app;
 	struct ab_router *router;
@@ -22,6 +28,7 @@ struct ab_build {
 	size_t n_names;
 	struct ab_route *route;       /* NULL for top-level errors where no route was reached */
 	const struct ab_conf *accept; /* the route's `accept` mapping, or NULL */
+	struct ab_said *said;
 	bool no_memory;
 };
 
@@ -46,7 +53,7 @@ struct ab_reply_spec {
 	const struct ab_conf *redirect, *headers, *cookies;
 	const struct ab_conf *guard, *needs;
 	bool read_only; /* a write is a mistake */
-	bool error;     /* `error` and `given` are at hand */
+	bool error;     /* for an error: `error` and `given` are not null */
 };
 
 /* Compile the spec's plans and fixed headers. False after mistakes. */

@@ -6,7 +6,7 @@
 
 #include <strings.h>
 
-enum { MAX_COOKIES = 8, MAX_HEADER = 8192 };
+enum { MAX_COOKIES = 6, MAX_HEADER = 8192 };
 
 /* ---- serving ---- */
 

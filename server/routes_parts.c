@@ -10,7 +10,8 @@
 
 #include <strings.h>
 
-enum { MAX_OWN_HEADERS = 16, MAX_HEADER = 8192 };
+/* With the cookies and the server's own, at most AB_REPLY_HEADERS. */
+enum { MAX_OWN_HEADERS = 14, MAX_HEADER = 8192 };
 
 const char *const ab_part_names[AB_PARTS] = {":headers", ":cookies", ":redirect"};
 

@@ -279,6 +279,61 @@ Test(exchange, an_error_is_answered_by_its_rule)
 	web_close(&w);
 }
 
+Test(exchange, a_page_can_show_its_form_again)
+{
+	struct web w;
+
+	web_open(&w,
+	        "resources:\n"
+	        "  form: {text: \"[{{given.title}}]{{#error.fields}}{{message}}{{/error.fields}}\"}\n"
+	        "  saved: {text: \"saved {{title}}\"}\n"
+	        "routes:\n"
+	        "  GET /form: form\n"
+	        "  POST /form: {answer: saved, accept: {title: {max_length: 3}}, errors: {400: {answer: form, "
+	        "status: 422}}}\n");
+	expect(&w, "GET /form?title=x", NULL, NULL, 200, "[]");
+	expect(&w, "POST /form", form, "title=abc", 200, "saved abc");
+	expect(&w, "POST /form", form, "title=%3Cabc", 422, "[<abc]must be at most 3 characters long");
+	web_close(&w);
+}
+
+Test(exchange, a_page_made_before_the_failure_is_made_again)
+{
+	struct fake_upstream *upstream = fake_upstream_start();
+	char yaml[400];
+	struct web w;
+
+	snprintf(yaml, sizeof(yaml),
+	        "upstreams:\n  up: {url: \"%s\"}\nresources:\n  form: {text: \"{{id}} {{error.status}}\"}\n"
+	        "  check: {http: \"GET up/status/500\"}\nroutes:\n"
+	        "  \"GET /{id}\": {answer: form, needs: [check], errors: {502: form}}\n",
+	        fake_upstream_url(upstream));
+	web_open(&w, yaml);
+	expect(&w, "GET /7", NULL, NULL, 502, "7 502");
+	web_close(&w);
+	fake_upstream_stop(upstream);
+}
+
+Test(exchange, a_run_that_would_fetch_too_much_is_told_to_come_again)
+{
+	struct fake_upstream *upstream = fake_upstream_start();
+	struct web_reply *r;
+	char yaml[400];
+	struct web w;
+
+	snprintf(yaml, sizeof(yaml),
+	        "server: {max_fetches: 1}\nupstreams:\n  up: {url: \"%s\"}\nresources:\n  a: {http: \"GET up/json?a\"}\n"
+	        "  b: {http: \"GET up/json?b\"}\n  page: {json: {a: \"{a}\", b: \"{b}\"}}\nroutes:\n  GET /: page\n",
+	        fake_upstream_url(upstream));
+	web_open(&w, yaml);
+	r = web_get(&w, "GET /", NULL, NULL);
+	cr_expect_eq(r->reply->status, 503, "%s", web_body(r));
+	cr_expect_str_eq(web_header(r, "Retry-After"), "1");
+	web_done(r);
+	web_close(&w);
+	fake_upstream_stop(upstream);
+}
+
 Test(exchange, a_rule_that_fails_leaves_the_built_in_body)
 {
 	struct web_reply *r;
@@ -721,7 +776,8 @@ static const struct {
                 "no header"},
         {PAGE "routes:\n  GET /: {answer: page, headers: {X: \"a\\nb\"}}\n", "control character",
                 "two lines"},
-        {PAGE "routes:\n  GET /: {answer: page, headers: {X: \"{nope}\"}}\n", "nope", "a header's need"},
+        {PAGE "routes:\n  GET /: {answer: page, headers: {X: \"{nope}\"}}\n",
+                "`headers` needs 'nope', which does not exist; available: id", "a header's need"},
         {PAGE "routes:\n  GET /: {answer: page, cookies: {\"a;b\": {value: x}}}\n", "not a cookie's name",
                 "no cookie"},
         {PAGE "routes:\n  GET /: {answer: page, cookies: {a: {valu: x}}}\n", "did you mean 'value'",
@@ -756,6 +812,19 @@ static const struct {
          "routes:\n  \"GET /{id}\": page\n",
                 "'a' depends on the request", "a raw URL made from what the request gives"},
 };
+
+Test(routes, a_need_that_nothing_meets_is_said_once)
+{
+	char *found =
+	        web_mistakes("resources:\n  name: 1\n  page: {json: \"{nam}\"}\nroutes:\n  GET /a: page\n"
+	                     "  GET /b: page\n");
+
+	cr_expect_str_eq(found,
+	        "app.yaml:3:17: route 'GET /a': resource 'page' needs 'nam', which does not exist; "
+	        "did you mean 'name'?; available: name, page, request, error, given\n",
+	        "%s", found);
+	free(found);
+}
 
 Test(routes, mistakes_are_found_at_load)
 {
