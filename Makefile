@@ -43,6 +43,13 @@ PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -DAB_VERSION='"$(VERSION)"' -fPIC -pthread $(WARNINGS) $(FLAGS_$(MODE)) \
 	$(PKG_CFLAGS) $(CFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -lm -pthread
+# Criterion does not start under ThreadSanitizer; tests/tsan says why, and stands in.
+ifeq ($(MODE),tsan)
+CRITERION   := $(OUT)/tests/tsan/runner.o
+$(OUT)/tests/%.o: ALL_CFLAGS += -Itests/tsan
+else
+CRITERION   := -lcriterion
+endif
 LINK        = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@
 
 # ---- what is built -------------------------------------------------------------------------------------------------
@@ -56,7 +63,7 @@ TEST_HANDLERS := $(wildcard tests/handlers/*.c)
 TEST_SERVER   := $(wildcard tests/server/*.c)
 BENCHES       := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
 FUZZERS       := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-C_FILES       := $(wildcard dispatch/*.[ch] handlers/*.[ch] handlers/*/*.[ch] server/*.[ch] tests/*/*.[ch])
+C_FILES       := $(wildcard dispatch/*.[ch] handlers/*.[ch] handlers/*/*.[ch] server/*.[ch] tests/*/*.[ch] tests/tsan/criterion/*.h)
 
 obj = $(patsubst %.c,$(OUT)/%.o,$(1))
 
@@ -78,14 +85,14 @@ $(OUT)/%.o: %.c Makefile
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each folder's tests link what the folder may see: the engine's no handler, the handlers' no server.
-$(OUT)/test-dispatch: $(call obj,$(TEST_DISPATCH) $(DISPATCH))
-	$(LINK) $^ -lcriterion -ljansson -pthread
-$(OUT)/test-handlers: $(call obj,$(TEST_HANDLERS) $(TEST_LIB) $(DISPATCH) $(HANDLERS))
-	$(LINK) $^ -lcriterion $(ALL_LIBS)
-$(OUT)/test-server: $(call obj,$(TEST_SERVER) $(TEST_LIB)) $(OUT)/libanabranch.a
-	$(LINK) $^ -lcriterion $(ALL_LIBS)
-$(OUT)/test-selftest: $(call obj,$(wildcard tests/selftest/*.c))
-	$(LINK) $^ -lcriterion -pthread
+$(OUT)/test-dispatch: $(call obj,$(TEST_DISPATCH) $(DISPATCH)) $(filter %.o,$(CRITERION))
+	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) -ljansson -lm -pthread
+$(OUT)/test-handlers: $(call obj,$(TEST_HANDLERS) $(TEST_LIB) $(DISPATCH) $(HANDLERS)) $(filter %.o,$(CRITERION))
+	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) $(ALL_LIBS)
+$(OUT)/test-server: $(call obj,$(TEST_SERVER) $(TEST_LIB)) $(OUT)/libanabranch.a $(filter %.o,$(CRITERION))
+	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) $(ALL_LIBS)
+$(OUT)/test-selftest: $(call obj,$(wildcard tests/selftest/*.c)) $(filter %.o,$(CRITERION))
+	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) -pthread
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libanabranch.a
 	@mkdir -p $(@D)
 	$(LINK) $^ $(ALL_LIBS)
