@@ -323,8 +323,9 @@ static void print_node(const struct view *v, int at)
 		known->kind->describe(node->resource->config, text, sizeof(text));
 	for (char *c = text; *c != '\0'; c++) /* one line, whatever the SQL looks like */
 		*c = *c == '\n' || *c == '\t' ? ' ' : *c;
-	printf("    %-20s %-8s %s\n", node->name,
-	        known != NULL ? known->kind->name : node->resource->handler->kind, text);
+	printf("    %-20s %s%s%s\n", node->name,
+	        known != NULL ? known->kind->name : node->resource->handler->kind,
+	        text[0] != '\0' ? "  " : "", text);
 	printf("    %-20s needs ", "");
 	for (size_t i = 0; i < node->n_needs; i++)
 		printf("%s%s%s", i > 0 ? ", " : "", node->resource->needs[i],
@@ -367,6 +368,16 @@ static void print_steps(const struct view *v)
 	}
 }
 
+/* " + fallback cached 900ms": what it adds at worst, with all that it has to wait for. */
+static void print_backup(const struct view *v, int at)
+{
+	const struct ab_plan_node *node = ab_plan_node(v->plan, at);
+	uint64_t start = v->before[at] >= 0 ? v->ends[v->before[at]] : 0;
+
+	printf(" + fallback %s ", node->resource->fallback_resource);
+	print_time(v->ends[at] - start - own_time(node));
+}
+
 static void print_path(const struct view *v, int last)
 {
 	int *path = ab_arena_calloc(v->arena, v->count + 1, sizeof(*path));
@@ -386,7 +397,7 @@ static void print_path(const struct view *v, int last)
 			print_time(own_time(node));
 		}
 		if (v->backs_up[path[length]])
-			printf(" + fallback %s", node->resource->fallback_resource);
+			print_backup(v, path[length]);
 		printf("%s", length > 0 ? " -> " : "\n");
 	}
 }

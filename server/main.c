@@ -145,5 +145,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < AB_COUNT(commands); i++)
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			return commands[i].run(argc - optind, argv + optind);
-	return unknown_command(argv[optind]);
+	if (strcmp(argv[optind], "help") != 0)
+		return unknown_command(argv[optind]);
+	print_help(stdout);
+	return ab_finish_stdout(NULL, AB_EXIT_OK);
 }
