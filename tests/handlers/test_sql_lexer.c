@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(sql_lexer, .timeout = 10);
+TestSuite(sql_lexer, .timeout = 20);
 
 enum { MAX = 8192 };
 
