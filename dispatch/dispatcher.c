@@ -150,7 +150,7 @@ enum ab_code ab_dispatcher_add(
 		goto fail;
 	code = AB_ENOMEM;
 	if (!grow(&dispatcher->sorted, dispatcher->n_sorted, &dispatcher->sorted_size,
-	            sizeof(*dispatcher->sorted)))
+	            sizeof(struct ab_resource *)))
 		goto fail_memory;
 	copy = resource_copy(spec);
 	if (copy == NULL)

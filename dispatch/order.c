@@ -6,7 +6,8 @@
 
 static enum ab_code no_memory(struct ab_error *err)
 {
-	return ab_error_set(err, AB_ENOMEM, "out of memory");
+	ab_error_set(err, AB_ENOMEM, "out of memory");
+	return AB_ENOMEM;
 }
 
 /* ---- edges, turned round ---- */

@@ -51,7 +51,8 @@ struct compiler {
 
 static enum ab_code no_memory(struct ab_error *err)
 {
-	return ab_error_set(err, AB_ENOMEM, "out of memory");
+	ab_error_set(err, AB_ENOMEM, "out of memory");
+	return AB_ENOMEM;
 }
 
 static bool listed(const struct ab_names *names, const char *name)
@@ -356,7 +357,7 @@ static enum ab_code compile(struct compiler *c)
 	struct ab_plan *plan = c->plan;
 	enum ab_code code;
 
-	if (!find_reaches(c))
+	if (!compiler_grow(c) || !find_reaches(c))
 		return no_memory(c->err);
 	code = visit(c, &c->spec->guards, &plan->guards, &plan->n_guards);
 	if (code == AB_OK)

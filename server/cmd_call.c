@@ -249,10 +249,10 @@ static json_t *reserved_value(const char *name)
 static int give_all(struct call *call)
 {
 	size_t count = ab_plan_size(call->plan);
-	bool *given = ab_arena_calloc(call->arena, 2 * count + 1, sizeof(*given));
-	bool *demanded = given + count;
+	bool *given = ab_arena_calloc(call->arena, count + 1, sizeof(*given));
+	bool *demanded = ab_arena_calloc(call->arena, count + 1, sizeof(*demanded));
 
-	if (given == NULL)
+	if (given == NULL || demanded == NULL)
 		return call_failed("out of memory");
 	ab_plan_demand(call->plan, given, demanded);
 	for (size_t i = 0; i < count; i++) {
