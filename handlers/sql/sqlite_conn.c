@@ -108,7 +108,7 @@ enum ab_code ab_sqlite_conn_error(struct ab_sqlite_conn *conn, int rc, struct ab
 	const char *text = conn->db != NULL ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc);
 
 	conn->failed = rc;
-	switch (rc & 0xff) {
+	switch (rc == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : rc & 0xff) {
 	case SQLITE_NOMEM:
 		return ab_error_set(err, AB_ENOMEM, "database '%s': out of memory", conn->name);
 	case SQLITE_BUSY:

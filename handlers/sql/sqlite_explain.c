@@ -66,15 +66,18 @@ void ab_sqlite_explain(
 	        "SELECT DISTINCT c.name FROM sqlite_schema t, pragma_table_info(t.name) c "
 	        "WHERE t.type IN ('table', 'view')";
 	int offset = sqlite3_error_offset(conn->db);
-	const char *name;
-	char meant[128];
+	const char *unknown;
+	char name[128] = "", meant[160];
 
 	ab_sqlite_conn_error(conn, rc, err);
-	name = unknown_name(sqlite3_errmsg(conn->db));
-	*ret_offset = offset >= 0 ? (size_t)offset : name != NULL ? offset_of(text, name) : 0;
-	if (name == NULL || strstr(err->text, "no such function") != NULL)
+	/* Copied: asking for names makes SQLite forget its message. */
+	unknown = unknown_name(sqlite3_errmsg(conn->db));
+	if (unknown != NULL && strlen(unknown) < sizeof(name))
+		memcpy(name, unknown, strlen(unknown) + 1);
+	*ret_offset = offset >= 0 ? (size_t)offset : offset_of(text, name);
+	if (name[0] == '\0' || strstr(err->text, "no such function") != NULL)
 		return;
-	suggest(conn, strstr(err->text, "no such table") != NULL ? tables : columns, (name = strdupa(name)),
-	        meant, sizeof(meant));
-	ab_error_set(err, err->code, "%s%s", strdupa(err->text), meant);
+	suggest(conn, strstr(err->text, "no such table") != NULL ? tables : columns, name, meant,
+	        sizeof(meant));
+	ab_error_set(err, err->code, "%s%s", err->text, meant);
 }
