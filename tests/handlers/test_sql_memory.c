@@ -136,7 +136,7 @@ Test(sql_memory, any_allocation_of_sqlite_may_fail_in_a_write)
 {
 	struct sql_fixture f;
 	json_int_t done = 2;
-	char expected[16];
+	char expected[32];
 	bool failed = true;
 
 	open_with_failing_sqlite(&f);
