@@ -37,6 +37,10 @@ static void connection_on_deadline(struct ab_deadline *deadline);
 
 void ab_connection_arm(struct ab_connection *connection, struct ab_deadline_queue *queue)
 {
+	struct ab_front *front = connection->front;
+
+	if (connection->hung_up && queue != front->send_queue)
+		queue = front->linger_queue; /* nothing more will come */
 	ab_deadline_disarm(&connection->deadline);
 	ab_deadline_arm(queue, &connection->deadline, connection_on_deadline);
 }
@@ -202,7 +206,8 @@ static void connection_on_deadline(struct ab_deadline *deadline)
 	struct ab_reply *reply;
 
 	/* Of a head we have seen something; before, 408 would answer a request nobody made. */
-	if (connection->state == AB_CONNECTION_HEAD || connection->state == AB_CONNECTION_BODY) {
+	if (!connection->hung_up &&
+	        (connection->state == AB_CONNECTION_HEAD || connection->state == AB_CONNECTION_BODY)) {
 		reply = ab_intake_problem(connection, 408, "The request took too long to arrive.");
 		if (reply != NULL) {
 			ab_connection_reply_raw(connection, reply);
@@ -212,6 +217,8 @@ static void connection_on_deadline(struct ab_deadline *deadline)
 	ab_connection_cut(connection);
 }
 
+/* libmicrohttpd overlooks the end of a stream that comes together with data: it takes a short read for the
+ * last there was, and no further event follows. So a deadline is set for what it has not closed by itself. */
 void ab_connection_on_hangups(struct ab_front *front)
 {
 	struct epoll_event events[64];
@@ -223,7 +230,10 @@ void ab_connection_on_hangups(struct ab_front *front)
 			struct ab_connection *connection = events[i].data.ptr;
 
 			connection->hung_up = true;
-			ab_connection_abandon(connection);
+			if (connection->state == AB_CONNECTION_RUNNING)
+				ab_connection_abandon(connection);
+			else
+				ab_connection_arm(connection, front->linger_queue);
 		}
 	} while (n == (int)AB_COUNT(events));
 }

@@ -47,6 +47,7 @@ struct ab_connection {
 	/* The request. */
 	struct ab_arena *arena;
 	const char *raw_target; /* where libmicrohttpd has it; compared, never read */
+	size_t raw_target_len;
 	struct ab_framing framing;
 	struct ab_request request;
 	struct ab_buf body;

@@ -65,6 +65,7 @@ void *ab_intake_on_target(void *cls, const char *target, struct MHD_Connection *
 		return NULL;
 	connection->state = AB_CONNECTION_HEAD;
 	connection->raw_target = target;
+	connection->raw_target_len = target == NULL ? 0 : strlen(target);
 	if (connection->kept)
 		ab_connection_arm(connection, front->head_queue);
 	intake_begin(connection, target == NULL ? "" : target);
@@ -113,7 +114,7 @@ static enum MHD_Result intake_send(struct ab_connection *connection, struct MHD_
 			ab_log_event(front->log, AB_LOG_WARN, "request %s: header %s can't be sent",
 			        connection->id, header->name);
 	}
-	if (reply->close || front->draining)
+	if (reply->close || front->draining || connection->hung_up)
 		MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(mhd, (unsigned)reply->status, response);
 	MHD_destroy_response(response);
@@ -188,7 +189,6 @@ static const char *intake_judge(struct ab_connection *connection, struct MHD_Con
 	struct intake_fields fields = {0};
 	int count = MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, NULL, NULL);
 	struct ab_head head = {.method = method, .target = request->target, .version = version};
-	const char *why;
 
 	*ret_status = 503;
 	fields.room = count < 0 ? 0 : (size_t)count;
@@ -196,16 +196,15 @@ static const char *intake_judge(struct ab_connection *connection, struct MHD_Con
 	if (fields.headers == NULL)
 		return "Out of memory.";
 	head.target_len = strlen(request->target);
-	ab_layout_begin(&fields.layout, method, connection->raw_target, head.target_len, version);
+	ab_layout_begin(&fields.layout, method, connection->raw_target, connection->raw_target_len, version);
 	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, intake_on_field, &fields);
 	request->headers = head.headers = fields.headers;
 	request->n_headers = head.n_headers = fields.count;
-	why = ab_guard_check(&head, &connection->framing, ret_status);
-	if (why == NULL && !intake_layout_fine(&fields, mhd, method)) {
+	if (!intake_layout_fine(&fields, mhd, method)) {
 		*ret_status = 400;
-		why = "The request's head is malformed.";
+		return "The request's head is malformed.";
 	}
-	return why;
+	return ab_guard_check(&head, &connection->framing, ret_status);
 }
 
 /* Of an absolute target only path and query concern us. */
