@@ -31,9 +31,12 @@ void ab_dispatcher_each(const struct ab_dispatcher *dispatcher,
 /* What an error handler decides. */
 enum ab_verdict { AB_PASS, AB_GIVE };
 
-/* Sees a failed resource's error before fallback and optional. May change *err and return AB_PASS, or set
- * *ret_value (a new reference) and return AB_GIVE. Handlers run in the order they were added; the first that
- * gives ends it. Runs on the run's thread. */
+/* Sees a failed resource's error before `missing`, fallback and optional. May change *err and return AB_PASS,
+ * or set *ret_value (a new reference) and return AB_GIVE; a value given so is no degradation. The handlers of
+ * the resource's own dispatcher are asked first, in the order they were added, then those of the dispatcher
+ * that includes it, and so on to the one the plan was compiled from, which thus sees all; the first that
+ * gives ends it. Not asked: for what was cancelled, and for a resource whose needs failed. Runs on the run's
+ * thread. */
 typedef enum ab_verdict (*ab_error_cb)(
         void *arg, const struct ab_resource *resource, struct ab_error *err, json_t **ret_value);
 AB_NODISCARD enum ab_code ab_dispatcher_on_error(

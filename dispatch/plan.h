@@ -50,14 +50,14 @@ struct ab_plan_node {
 };
 size_t ab_plan_size(const struct ab_plan *plan);
 const struct ab_plan_node *ab_plan_node(const struct ab_plan *plan, int slot);
-/* Whether `slot` would be resolved when the slots in `given` (n booleans, n = ab_plan_size) are given.
- * Fills ret_demanded with n booleans. */
+/* Whether each slot would be resolved when the slots in `given` (n booleans, n = ab_plan_size) are given and
+ * no resource fails; a given slot is not. Fills ret_demanded with n booleans. */
 void ab_plan_demand(const struct ab_plan *plan, const bool *given, bool *ret_demanded);
-/* The same, in more detail: -1 for what would not be resolved, 0 for what the first guard needs, and so on;
- * one more than the last guard's for all the rest. */
-size_t ab_plan_guards(const struct ab_plan *plan);
+/* The same by phases: -1 for what would not be resolved, 0 for what the first guard needs, and so on;
+ * ab_plan_guards for all that comes after the guards. */
 void ab_plan_phases(const struct ab_plan *plan, const bool *given, int *ret_phases);
-/* Whether node `slot` depends, directly or not, on node `on`. */
+size_t ab_plan_guards(const struct ab_plan *plan);
+/* Whether node `slot` depends, directly or not, through needs or fallbacks, on node `on`. */
 bool ab_plan_depends(const struct ab_plan *plan, int slot, int on);
 
 #endif

@@ -20,7 +20,9 @@ AB_NODISCARD struct ab_run *ab_run_create(struct ab_arena *arena, const struct a
 void ab_run_give_new(struct ab_run *run, int slot, json_t *value);
 
 /* Take over the values an earlier run of another plan has resolved for the same resources and names, so that
- * an error page does not fetch again. Before the start. */
+ * an error page does not fetch again; what has been given before wins. Texts are copied. What failed there
+ * counts as failed here, as does a write that has begun and not ended; what was cancelled may be fetched.
+ * What was degraded there is degraded here. Before the start; `from` has ended. */
 void ab_run_inherit(struct ab_run *run, const struct ab_run *from);
 
 /* Start. AB_OK: finished already, successfully; `done` never runs. AB_PENDING: `done` runs exactly once,
@@ -32,7 +34,9 @@ AB_NODISCARD enum ab_code ab_run_start(struct ab_run *run, ab_run_cb done, void 
 void ab_run_cancel(struct ab_run *run);
 
 /* Time is up. resource NULL: for the whole run, which fails with AB_ETIMEOUT and calls `done`. Otherwise for
- * that resource's call, which is cancelled and fails with AB_ETIMEOUT (its fallback and so on apply). */
+ * that resource: its call is cancelled and it fails with AB_ETIMEOUT (its fallback and so on apply), also
+ * when it has not started yet, or when it waits for its fallback resource, which then has failed. A write's
+ * call is left to finish. Harmless when the resource has its value, or the run has ended. */
 void ab_run_expire(struct ab_run *run, const struct ab_resource *resource);
 
 /* After the end. */
@@ -48,11 +52,14 @@ char *ab_run_take_text(struct ab_run *run, int slot);
 /* Calls still outstanding, e.g. writes left to finish. */
 size_t ab_run_outstanding(const struct ab_run *run);
 
-/* Degraded resources, in plan order: fn(name, reason). */
+/* Degraded resources: those inherited, then in plan order what the targets rest on. fn(name, reason), the
+ * reason a short word (ab_code_reason), as in the value `degraded`. */
 void ab_run_each_degraded(
         const struct ab_run *run, void (*fn)(void *arg, const char *name, const char *reason), void *arg);
 
-/* Sees each call start and end; for timings. Set before the start; `ended` NULL error means success. */
+/* Sees each call start and end, once each; for timings. Set before the start; `ended` with a NULL error means
+ * success, AB_ECANCELED that the call was cancelled. A write left to finish ends after the run, so `arg` must
+ * live as long as the arena. Neither function may call into the run. */
 struct ab_observer {
 	void (*started)(void *arg, int slot);
 	void (*ended)(void *arg, int slot, const struct ab_error *err);
