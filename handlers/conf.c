@@ -136,53 +136,56 @@ static size_t line_start(const char *at)
 	return back;
 }
 
-/* Copy bytes into a quoted string's inside: `quote` 1 doubles single quotes. */
-static size_t copy_quoted(char *to, size_t room, const char *from, size_t len, char quote)
+/* A quoted string's inside: single quotes are doubled where they are the quotes, a line break and the blanks
+ * round it become one blank. NULL when it takes more than `room` bytes. */
+static const char *quoted(char *to, size_t room, const char *from, size_t len, char quote)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < len && n + 2 < room; i++) {
-		if (from[i] == quote && quote == '\'')
-			to[n++] = '\'';
-		to[n++] = from[i];
+	for (size_t i = 0; i < len; i++) {
+		char c = from[i];
+
+		if (n + 3 > room)
+			return NULL;
+		if (c == '\n' || c == '\r') {
+			i += strspn(from + i + 1, " \t\r\n");
+			while (n > 0 && to[n - 1] == ' ')
+				n--;
+			c = ' ';
+		}
+		if (c == quote && quote == '\'')
+			to[n++] = c;
+		to[n++] = c;
 	}
-	return n;
+	to[n] = '\0';
+	return to;
 }
 
 const char *ab_conf_quote_line(const struct ab_conf *node, char *buf, size_t size)
 {
-	char inside[2 * LINE_MAX_SHOWN + 2];
+	char inside[LINE_MAX_SHOWN];
 	const char *at = node->written, *before, *after;
-	size_t len, n;
 	char quote = '"';
+	size_t len;
 
 	buf[0] = '\0';
 	if (at == NULL || size < 2)
 		return buf;
-	len = strcspn(at, "\r\n");
-	if (len > node->written_len)
-		len = node->written_len;
 	before = at - line_start(at);
 	before += strspn(before, " \t-");
-	if (before > at)
+	if (before > at || at - before > LINE_MAX_SHOWN)
 		before = at;
-	after = at + len;
-	if (len > LINE_MAX_SHOWN)
-		return buf;
-	for (size_t i = 0; i < len; i++)
-		if (at[i] == '"' || at[i] == '\\')
-			quote = '\'';
-	n = copy_quoted(inside, sizeof(inside), at, len, quote);
-	inside[n] = '\0';
-	if (at - before > LINE_MAX_SHOWN)
-		before = at;
+	after = at + node->written_len;
 	len = strcspn(after, "\r\n");
 	if (len > LINE_MAX_SHOWN)
 		len = 0;
 	while (len > 0 && (after[len - 1] == ' ' || after[len - 1] == '\t'))
 		len--;
-	snprintf(buf, size, "%.*s%c%s%c%.*s", (int)(at - before), before, quote, inside, quote, (int)len,
-	        after);
+	if (memchr(at, '"', node->written_len) != NULL || memchr(at, '\\', node->written_len) != NULL)
+		quote = '\'';
+	if (quoted(inside, sizeof(inside), at, node->written_len, quote) != NULL)
+		snprintf(buf, size, "%.*s%c%s%c%.*s", (int)(at - before), before, quote, inside, quote,
+		        (int)len, after);
 	return buf;
 }
 

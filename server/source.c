@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SOURCES_MAX = 256 };
-
 struct source {
 	struct ab_source public;
 	struct ab_conf_tree *tree;
@@ -19,7 +17,7 @@ struct source {
 };
 
 struct ab_sources {
-	struct source *list[SOURCES_MAX];
+	struct source *list[AB_MAX_SOURCES];
 	size_t count;
 };
 
@@ -120,11 +118,12 @@ static bool include_file(struct ab_sources *sources, struct source *by, const ch
 	if (same != NULL) {
 		source_free(source);
 		source = same;
-	} else if (sources->count == SOURCES_MAX) {
+	} else if (sources->count == AB_MAX_SOURCES) {
 		source_free(source);
-		ab_diag(diags, pos, "more than %d files", SOURCES_MAX);
+		ab_diag(diags, pos, "more than %d files", AB_MAX_SOURCES);
 		return true;
 	} else {
+		source->public.index = sources->count;
 		sources->list[sources->count++] = source;
 		source_read(source, pos, diags);
 	}

@@ -12,7 +12,10 @@ struct ab_source {
 	const struct ab_conf *root; /* a mapping; NULL for a file that could not be read */
 	struct ab_source **includes; /* in the order they are searched; the same file is one source, so circles occur */
 	size_t n_includes;
+	size_t index; /* for ab_sources_at */
 };
+
+enum { AB_MAX_SOURCES = 256 };
 
 struct ab_sources; /* all files of an app */
 

@@ -3,21 +3,15 @@
 
 #include <string.h>
 
-enum { VISITED_MAX = 256 }; /* sources.c reads no more files */
-
 struct visit {
-	const struct ab_source *seen[VISITED_MAX];
-	size_t n_seen;
+	bool seen[AB_MAX_SOURCES];
 };
 
 static bool visit_begin(struct visit *visit, const struct ab_source *source)
 {
-	for (size_t i = 0; i < visit->n_seen; i++)
-		if (visit->seen[i] == source)
-			return false;
-	if (visit->n_seen == VISITED_MAX)
+	if (visit->seen[source->index])
 		return false;
-	visit->seen[visit->n_seen++] = source;
+	visit->seen[source->index] = true;
 	return true;
 }
 
@@ -55,7 +49,7 @@ static const struct ab_conf_pair *find(struct visit *visit, const struct ab_sour
 const struct ab_conf_pair *ab_source_find(const struct ab_source *from, const char *section, const char *name,
         const struct ab_source **ret_source)
 {
-	struct visit visit = {.n_seen = 0};
+	struct visit visit = {0};
 
 	return find(&visit, from, section, name, ret_source);
 }
@@ -77,7 +71,7 @@ static void each(struct visit *visit, const struct ab_source *from, const char *
 void ab_source_each(const struct ab_source *from, const char *section,
         void (*fn)(void *arg, const struct ab_source *source, const struct ab_conf_pair *pair), void *arg)
 {
-	struct visit visit = {.n_seen = 0};
+	struct visit visit = {0};
 
 	each(&visit, from, section, fn, arg);
 }
@@ -155,7 +149,7 @@ static void check_conflicts(
 	struct definitions all = {0};
 
 	for (size_t i = 0; i < source->n_includes; i++) {
-		struct visit visit = {.n_seen = 0};
+		struct visit visit = {0};
 
 		all.include = i;
 		visit_begin(&visit, source);

@@ -171,6 +171,18 @@ static void make_refused(struct ab_conf *node)
 	node->refused = true;
 }
 
+/* WHAT; expected quotes, shown in the node's line where that is short enough. */
+static void refuse_unquoted(struct reader *r, struct ab_conf *node, const char *what)
+{
+	char line[600];
+
+	if (ab_conf_quote_line(node, line, sizeof(line))[0] != '\0')
+		ab_diag(r->diags, node->pos, "%s; expected quotes: %s", what, line);
+	else
+		ab_diag(r->diags, node->pos, "%s; expected quotes round it", what);
+	make_refused(node);
+}
+
 static void refuse_tag(struct reader *r, struct ab_conf *node, const yaml_char_t *tag)
 {
 	if (tag == NULL)
@@ -222,18 +234,18 @@ static struct ab_conf *read_alias(struct reader *r, const yaml_event_t *event, u
 	const char *name = (const char *)event->data.alias.anchor;
 	const struct anchor *anchor = anchor_find(r, name);
 	struct ab_conf *node = new_node(r, event, depth);
-	char line[600];
+	char what[160];
 
 	if (node == NULL)
 		return NULL;
-	if (anchor == NULL || anchor->node == NULL) {
-		if (anchor == NULL)
-			ab_diag(r->diags, node->pos,
-			        "an unquoted '*' begins an alias, and no anchor is named %.60s; expected "
-			        "quotes: %s",
-			        name, ab_conf_quote_line(node, line, sizeof(line)));
-		else
-			ab_diag(r->diags, node->pos, "the alias *%.60s stands inside what it names", name);
+	if (anchor == NULL) {
+		snprintf(what, sizeof(what), "an unquoted '*' begins an alias, and no anchor is named %.60s",
+		        name);
+		refuse_unquoted(r, node, what);
+		return node;
+	}
+	if (anchor->node == NULL) {
+		ab_diag(r->diags, node->pos, "the alias *%.60s stands inside what it names", name);
 		make_refused(node);
 		return node;
 	}
@@ -401,13 +413,8 @@ static void key_without_value(
 
 static void report_cut(struct reader *r, struct mapping *m)
 {
-	char line[600];
-
-	if (m->cut == NULL)
-		return;
-	ab_diag(r->diags, m->cut->pos, "a comma ends an unquoted value inside {}; expected quotes: %s",
-	        ab_conf_quote_line(m->cut, line, sizeof(line)));
-	make_refused(m->cut);
+	if (m->cut != NULL)
+		refuse_unquoted(r, m->cut, "a comma ends an unquoted value inside {}");
 	m->cut = NULL;
 }
 
@@ -531,14 +538,10 @@ static bool drop_duplicates(struct reader *r, struct mapping *m)
 
 static void report_placeholder(struct reader *r, struct ab_conf *node)
 {
-	char line[600];
-
-	make_refused(node);
 	if (node->written[-1] == '{') /* the inner one of {{...}} */
-		return;
-	ab_diag(r->diags, node->pos,
-	        "{...} without quotes is a mapping, not a placeholder; expected quotes: %s",
-	        ab_conf_quote_line(node, line, sizeof(line)));
+		make_refused(node);
+	else
+		refuse_unquoted(r, node, "{...} without quotes is a mapping, not a placeholder");
 }
 
 static struct ab_conf *read_mapping(struct reader *r, const yaml_event_t *start, unsigned depth)

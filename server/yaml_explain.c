@@ -99,16 +99,20 @@ static void say_no_token(struct ab_diags *diags, struct ab_pos pos, const char *
 	say_quotes(diags, pos, at, what, "quotes round it");
 }
 
-/* Whether the line that ends before `line` has a ':'. */
-static bool colon_above(const char *line)
+/* Whether the line before `line` has a ':'. (A line that only the parser sees as one, after a lone carriage
+ * return, has none before it here.) */
+static bool colon_above(const char *text, const char *line)
 {
-	const char *above = start_of_line(line - 1);
+	const char *above;
 
+	if (line == text)
+		return true;
+	above = start_of_line(line - 1);
 	return memchr(above, ':', (size_t)(line - above)) != NULL;
 }
 
 /* "a: b: c" needs quotes; a line that merely stands too deep has no other ': ' before the one found. */
-static void say_second_colon(struct ab_diags *diags, struct ab_pos pos, const char *at)
+static void say_second_colon(struct ab_diags *diags, struct ab_pos pos, const char *text, const char *at)
 {
 	const char *line = start_of_line(at);
 
@@ -119,7 +123,7 @@ static void say_second_colon(struct ab_diags *diags, struct ab_pos pos, const ch
 			return;
 		}
 	}
-	if (pos.line > 1 && !colon_above(line))
+	if (!colon_above(text, line))
 		ab_diag(diags, pos, "the line above has no ':'; expected 'key: value'");
 	else
 		ab_diag(diags, pos,
@@ -202,7 +206,7 @@ void ab_yaml_explain(struct ab_diags *diags, struct ab_pos pos, const char *prob
 		return;
 	}
 	if (has(problem, "mapping values are not allowed")) {
-		say_second_colon(diags, pos, at);
+		say_second_colon(diags, pos, text, at);
 		return;
 	}
 	if (has(problem, "end of stream")) {

@@ -352,6 +352,11 @@ static const struct wrong quotes[] = {
 		"resources:\n"
 		"  a: [SELECT {x}]\n",
 		"app.yaml:2:14: a value inside brackets ends here unexpectedly; expected quotes: a: [\"SELECT {x}\"]"},
+	{"a comma cuts SQL on two lines",
+		"resources:\n"
+		"  u: {sql: SELECT id,\n"
+		"    name FROM 'users', returns: row}\n",
+		"app.yaml:2:12: a comma ends an unquoted value inside {}; expected quotes: u: {sql: \"SELECT id, name FROM 'users'\", returns: row}"},
 };
 
 static const struct wrong environment[] = {

@@ -193,7 +193,7 @@ static const struct wrong kinds[] = {
 		"databases: {main: {url: \"sqlite:x.db\", schema: schema.sql}}\n"
 		"resources:\n"
 		"  a: {sql: SELECT nmae FROM users}\n",
-		"app.yaml:3:19: database 'main': no such column: nmae"},
+		"app.yaml:3:19: database 'main': no such column: nmae; did you mean 'name'?"},
 	{"a wrong table",
 		"databases: {main: {url: \"sqlite:x.db\", schema: schema.sql}}\n"
 		"resources:\n"
@@ -201,7 +201,7 @@ static const struct wrong kinds[] = {
 		"    sql: |\n"
 		"      SELECT name\n"
 		"      FROM usr\n",
-		"app.yaml:6:12: database 'main': no such table: usr"},
+		"app.yaml:6:12: database 'main': no such table: usr; did you mean 'users'?"},
 	{"two statements",
 		"databases: {main: {url: \"sqlite:x.db\", schema: schema.sql}}\n"
 		"resources:\n"
