@@ -223,7 +223,7 @@ static void inherit_failure(struct ab_run *run, int index, const struct ab_slot 
 	if (from->state == FAILED && from->error != NULL)
 		*slot->error = *from->error;
 	else
-		ab_error_set(slot->error, AB_ECANCELED, "it was begun by the run before, and has not ended");
+		ab_error_set(slot->error, AB_ECANCELED, "it was begun by the run before, which ended first");
 	slot->error->resource = run->plan->parts[index].node.name;
 	slot->state = FAILED;
 	ab_bits_set(run->given, (size_t)index);
@@ -250,7 +250,7 @@ static void inherit_value(struct ab_run *run, int index, const struct ab_slot *f
 
 static void inherit_slot(struct ab_run *run, int index, const struct ab_slot *from)
 {
-	if (from->state == FAILED || (from->in_flight && from->call.resource->writes))
+	if (from->state == FAILED || (from->state == RUNNING && from->call.resource->writes))
 		inherit_failure(run, index, from);
 	else if (from->state == DONE && (from->value != NULL || from->text.data != NULL))
 		inherit_value(run, index, from);

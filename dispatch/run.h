@@ -1,9 +1,9 @@
 /* dispatch/run.h: one evaluation of a plan, for one request.
  *
  * Ownership: the run lives in the arena and ends with it. It holds the arena while any call is outstanding,
- * so a write left to finish keeps its memory. The plan is borrowed. Values are shared and read-only once
- * resolved. One thread a run. The engine has no clock and no loop: whoever owns the timers calls
- * ab_run_expire. */
+ * so a write left to finish keeps its memory. The plan is borrowed and must outlive the arena. Values are
+ * shared and read-only once resolved. One thread a run. The engine has no clock and no loop: whoever owns the
+ * timers calls ab_run_expire. */
 #ifndef AB_RUN_H
 #define AB_RUN_H
 

@@ -422,9 +422,13 @@ Test(values, a_write_in_flight_is_not_begun_again_by_a_later_run)
 	play_after(&second, &first, d, &(struct scene){.targets = "sorry"});
 	cr_assert(second.code == AB_ECANCELED);
 	cr_assert_str_eq(ab_run_error(second.run)->text,
-	        "resource 'insert': it was begun by the run before, and has not ended");
+	        "resource 'insert': it was begun by the run before, which ended first");
 	cr_assert_str_eq(started(), "insert");
+	play_end(&second);
 	complete("insert");
+	play_after(&second, &first, d, &(struct scene){.targets = "sorry"});
+	cr_assert(second.code == AB_ECANCELED, "nor once it has ended");
+	cr_assert_str_eq(started(), "insert");
 	play_end(&second);
 	play_end(&first);
 	ab_dispatcher_destroy(d);
