@@ -119,8 +119,6 @@ static void take_bytes(struct reader *reader, size_t index, const char *text, si
 static void take_json(struct reader *reader, size_t index, json_t *value)
 {
 	const struct ab_accept *accept = &reader->route->accepts[index];
-	json_t *item;
-	size_t i;
 
 	if (!first_time(reader, index))
 		return;
@@ -133,7 +131,8 @@ static void take_json(struct reader *reader, size_t index, json_t *value)
 		return;
 	}
 	reader->input->values[index] = json_array();
-	json_array_foreach(value, i, item) keep(reader, index, json_incref(item));
+	for (size_t i = 0; i < json_array_size(value); i++)
+		keep(reader, index, json_incref(json_array_get(value, i)));
 }
 
 static bool accepted(
@@ -293,12 +292,12 @@ static void read_form(struct reader *reader)
 
 static void read_members(struct reader *reader, json_t *object)
 {
-	const char *name;
-	json_t *value;
 	size_t index;
 
-	json_object_foreach(object, name, value)
-	{
+	for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+		const char *name = json_object_iter_key(at);
+		json_t *value = json_object_iter_value(at);
+
 		if (accepted(reader, AB_IN_BODY, name, strlen(name), &index))
 			take_json(reader, index, value);
 		else if (opened(reader, name))
@@ -345,26 +344,19 @@ static void read_json(struct reader *reader)
 	}
 }
 
-static bool takes_from_body(const struct ab_route *route)
-{
-	for (size_t i = 0; i < route->n_accepts; i++)
-		if (route->accepts[i].in == AB_IN_BODY)
-			return true;
-	return false;
-}
-
 /* A body is read when a name may come from it, or to find what is not accepted where names do come from it.
  */
 static void read_body(struct reader *reader)
 {
 	const struct ab_request *request = reader->request;
 	const struct ab_route *route = reader->route;
-	bool whole = whole_body(route, &(size_t){0});
+	size_t index;
+	bool whole;
 
 	if (request->body_len == 0 || route->leaves_body)
 		return;
-	if (!takes_from_body(route) &&
-	        (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
+	whole = whole_body(route, &index);
+	if (!route->takes_body && (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
 		return;
 	if (ab_request_media(request, "application/json"))
 		read_json(reader);
@@ -490,13 +482,11 @@ enum ab_code ab_accept_read(const struct ab_route *route, const struct ab_match 
 	};
 	size_t n = route->n_accepts;
 
-	if (n > 0) {
-		ret_input->values = ab_arena_calloc(arena, n, sizeof(json_t *) + 2 * sizeof(bool));
-		if (ret_input->values == NULL)
-			return ab_error_set(err, AB_ENOMEM, "no memory for what is given");
-		reader.seen = (bool *)(ret_input->values + n);
-		reader.wrong = reader.seen + n;
-	}
+	ret_input->values = ab_arena_calloc(arena, n + 1, sizeof(json_t *) + 2 * sizeof(bool));
+	if (ret_input->values == NULL)
+		return ab_error_set(err, AB_ENOMEM, "no memory for what is given");
+	reader.seen = (bool *)(ret_input->values + n + 1);
+	reader.wrong = reader.seen + n + 1;
 	read_all(&reader, match);
 	if (reader.no_memory)
 		return ab_error_set(err, AB_ENOMEM, "no memory for what is given");

@@ -41,12 +41,12 @@ static bool add_params(json_t *object, const struct ab_route *route, enum ab_in 
 
 static bool add_members(json_t *object, const struct ab_route *route, json_t *body)
 {
-	const char *name;
-	json_t *value;
+	for (void *at = json_object_iter(body); at != NULL; at = json_object_iter_next(body, at)) {
+		const char *name = inside(route, AB_IN_BODY, json_object_iter_key(at));
 
-	json_object_foreach(body, name,
-	        value) if (json_object_set_nocheck(object, inside(route, AB_IN_BODY, name), value) !=
-	                   0) return false;
+		if (json_object_set_nocheck(object, name, json_object_iter_value(at)) != 0)
+			return false;
+	}
 	return true;
 }
 

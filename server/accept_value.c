@@ -217,13 +217,14 @@ static const char *judge_choice(const struct ab_accept *accept, const json_t *va
 {
 	struct ab_buf list;
 	const char *message;
-	const json_t *choice;
-	size_t i;
 
-	json_array_foreach(accept->one_of, i, choice) if (same(choice, value)) return NULL;
+	for (size_t i = 0; i < json_array_size(accept->one_of); i++)
+		if (same(json_array_get(accept->one_of, i), value))
+			return NULL;
 	ab_buf_init(&list, 1024);
-	json_array_foreach(accept->one_of, i, choice)
-	{
+	for (size_t i = 0; i < json_array_size(accept->one_of); i++) {
+		const json_t *choice = json_array_get(accept->one_of, i);
+
 		ab_buf_adds(&list, i == 0 ? "" : ", ");
 		if (json_is_string(choice))
 			ab_buf_add(&list, json_string_value(choice), json_string_length(choice));

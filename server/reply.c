@@ -87,16 +87,17 @@ static bool part(struct ab_run *run, int slot, json_t **ret_value)
 
 static bool put_parts(struct ab_reply *reply, struct ab_run *run, const struct ab_answer *answer)
 {
-	json_t *headers, *cookies, *redirect, *value;
-	const char *name;
-	size_t i;
+	json_t *headers, *cookies, *redirect;
 
 	if (!part(run, answer->headers, &headers) || !part(run, answer->cookies, &cookies) ||
 	        !part(run, answer->redirect, &redirect))
 		return false;
-	json_object_foreach(headers, name, value) if (!replaced(reply, name))
-	        ab_reply_header(reply, name, json_string_value(value));
-	json_array_foreach(cookies, i, value) ab_reply_header(reply, "Set-Cookie", json_string_value(value));
+	for (void *at = json_object_iter(headers); at != NULL; at = json_object_iter_next(headers, at))
+		if (!replaced(reply, json_object_iter_key(at)))
+			ab_reply_header(reply, json_object_iter_key(at),
+			        json_string_value(json_object_iter_value(at)));
+	for (size_t i = 0; i < json_array_size(cookies); i++)
+		ab_reply_header(reply, "Set-Cookie", json_string_value(json_array_get(cookies, i)));
 	if (redirect != NULL)
 		ab_reply_header(reply, "Location", json_string_value(redirect));
 	return true;

@@ -115,9 +115,9 @@ static struct ab_node *child_insert(
 		if (children == NULL)
 			return NULL;
 		if (node->n_children > 0)
-			memcpy(children, node->children, node->n_children * sizeof(*children));
+			memcpy(children, node->children, node->n_children * sizeof(struct ab_node *));
 	}
-	memmove(children + at + 1, children + at, (node->n_children - at) * sizeof(*children));
+	memmove(children + at + 1, children + at, (node->n_children - at) * sizeof(struct ab_node *));
 	child->literal = *text;
 	children[at] = child;
 	node->children = children;
@@ -218,15 +218,14 @@ static bool walk_node(struct walk *walk, const struct ab_node *node, size_t dept
 /* "GET, HEAD, POST, OPTIONS" */
 static const char *allow_text(struct ab_arena *arena, unsigned methods)
 {
-	char text[64] = "";
+	char text[64];
+	size_t len = 0;
 
-	for (int i = 0; i < AB_METHODS; i++) {
-		if ((methods & 1U << i) == 0)
-			continue;
-		strcat(text, ab_method_names[i]);
-		strcat(text, i == AB_GET ? ", HEAD, " : ", ");
-	}
-	strcat(text, "OPTIONS");
+	for (int i = 0; i < AB_METHODS; i++)
+		if ((methods & 1U << i) != 0)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s, %s", ab_method_names[i],
+			        i == AB_GET ? "HEAD, " : "");
+	snprintf(text + len, sizeof(text) - len, "OPTIONS");
 	return ab_arena_strndup(arena, text, strlen(text));
 }
 

@@ -178,7 +178,7 @@ static bool read_status(struct ab_build *build, const struct ab_conf *map, const
 	route->status = 200;
 	if (!ab_build_status(build, status, spec->redirect != NULL, &route->status))
 		return false;
-	if (spec->answer != NULL && (route->status == 204 || route->status == 205)) {
+	if (status != NULL && spec->answer != NULL && (route->status == 204 || route->status == 205)) {
 		ab_diag(build->diags, status->pos,
 		        "status: %d has no body, so there is nothing to `answer`; expected `needs`",
 		        route->status);
@@ -260,7 +260,8 @@ static bool compile_parts(struct ab_build *build, const struct ab_conf *value,
 	ok = ab_build_errors(build, errors, top_errors, &route->errors, &route->n_errors) && ok;
 	if (!ok)
 		return false;
-	route->leaves_body = !takes_from_body(route) && uses_body(route);
+	route->takes_body = takes_from_body(route);
+	route->leaves_body = !route->takes_body && uses_body(route);
 	hint_unused(build);
 	return true;
 }

@@ -94,6 +94,7 @@ struct ab_route {
 	struct ab_deadline_queue *deadline;
 	bool cross_origin;
 	bool accept_unknown;
+	bool takes_body;  /* some name of it comes from the body */
 	bool leaves_body; /* takes nothing from the body, but its plan uses request.body, so any body will do
 	                   */
 };

@@ -204,9 +204,8 @@ static json_t *owned_json(const struct entry *entry, const struct ab_conf *conf)
 static bool read_one_of(struct entry *entry)
 {
 	const struct ab_conf *conf = ab_conf_get(entry->pair->value, "one_of");
-	json_t *list, *value;
+	json_t *list;
 	bool ok = true;
-	size_t i;
 
 	if (conf == NULL)
 		return true;
@@ -217,7 +216,8 @@ static bool read_one_of(struct entry *entry)
 	list = owned_json(entry, conf);
 	if (list == NULL)
 		return false;
-	json_array_foreach(list, i, value) ok = judge(entry, conf->u.list.items[i], "one_of", value) && ok;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		ok = judge(entry, conf->u.list.items[i], "one_of", json_array_get(list, i)) && ok;
 	entry->accept->one_of = list;
 	return ok;
 }
@@ -226,9 +226,8 @@ static bool read_default(struct entry *entry)
 {
 	const struct ab_conf *conf = ab_conf_get(entry->pair->value, "default");
 	struct ab_accept *accept = entry->accept;
-	json_t *value, *item;
+	json_t *value;
 	bool ok = true;
-	size_t i;
 
 	if (conf == NULL)
 		return true;
@@ -245,7 +244,8 @@ static bool read_default(struct entry *entry)
 		return judge(entry, conf, "default", value);
 	if (!json_is_array(value))
 		return mistake(entry, conf->pos, "the default of a [type] must be a list");
-	json_array_foreach(value, i, item) ok = judge(entry, conf, "default", item) && ok;
+	for (size_t i = 0; i < json_array_size(value); i++)
+		ok = judge(entry, conf, "default", json_array_get(value, i)) && ok;
 	return ok;
 }
 
@@ -364,7 +364,7 @@ static bool compile_one(struct ab_build *build, struct ab_accept *accept, const 
 		                                                                         : AB_IN_BODY;
 	if (pair != NULL)
 		ok = pair->value->type == AB_CONF_MAP ? read_mapping(&entry) : read_type(&entry, pair->value);
-	if (ok && accept->in == AB_IN_PATH && accept->repeats)
+	if (pair != NULL && ok && accept->in == AB_IN_PATH && accept->repeats)
 		ok = mistake(&entry, pair->value->pos, "a path variable comes once");
 	accept->required = accept->fallback == NULL && accept->in != AB_IN_PATH &&
 	                   ab_dispatcher_find(build->app->dispatcher, accept->name) == NULL;

@@ -102,7 +102,8 @@ static void replace(char *text, const char *what, const char *by)
 	if (at == NULL)
 		return;
 	memmove(at + len, at + strlen(what), strlen(at + strlen(what)) + 1);
-	memcpy(at, by, len);
+	for (size_t i = 0; i < len; i++)
+		at[i] = by[i];
 }
 
 /* The route's own resources have names that the file does not know. */

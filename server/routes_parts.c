@@ -182,10 +182,11 @@ static bool add_fixed(struct ab_build *build, struct ab_fixed *fixed, struct ab_
 		ab_diag(build->diags, pair->value->pos, "header '%s': has a control character", pair->key);
 		return false;
 	}
-	copy = ab_build_alloc(build, 1, strlen(text) + 1);
-	if (copy == NULL)
+	copy = ab_arena_strndup(build->router->arena, text, strlen(text));
+	if (copy == NULL) {
+		build->no_memory = true;
 		return false;
-	memcpy(copy, text, strlen(text));
+	}
 	list[fixed->count++] = (struct ab_header){pair->key, copy, strlen(pair->key), strlen(text)};
 	return true;
 }

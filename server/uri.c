@@ -79,7 +79,7 @@ static const char *split_one(const char *text, size_t len, char **to, struct ab_
 	const char *bad = path_bytes(text, len);
 
 	*ret_segment = (struct ab_slice){text, len};
-	if (bad == NULL && !plain(text, len)) {
+	if (bad == NULL && *to != NULL && !plain(text, len)) {
 		bad = ab_uri_decode(text, len, false, *to, &ret_segment->len);
 		ret_segment->text = *to;
 		*to += len;

@@ -24,9 +24,8 @@ static const char json[] = "Content-Type: application/json; charset=utf-8";
 static char *outcome(struct web *w, const char *line, const char *headers, const char *body)
 {
 	struct web_reply *r = web_get(w, line, headers, body);
-	json_t *root = json_loads(web_body(r), JSON_DECODE_ANY, NULL), *error;
+	json_t *root = json_loads(web_body(r), JSON_DECODE_ANY, NULL), *errors;
 	char *text = NULL, *more;
-	size_t i;
 
 	cr_assert_not_null(root, "%s: %s", line, web_body(r));
 	if (r->reply->status == 200) {
@@ -34,8 +33,10 @@ static char *outcome(struct web *w, const char *line, const char *headers, const
 		        json_object_get(root, "v"), JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
 	} else {
 		cr_assert(asprintf(&text, "%d", r->reply->status) > 0);
-		json_array_foreach(json_object_get(root, "errors"), i, error)
-		{
+		errors = json_object_get(root, "errors");
+		for (size_t i = 0; i < json_array_size(errors); i++) {
+			const json_t *error = json_array_get(errors, i);
+
 			cr_assert(asprintf(&more, "%s%s %s %s", text, i > 0 ? ";" : "",
 			                  json_string_value(json_object_get(error, "field")),
 			                  json_string_value(json_object_get(error, "message"))) > 0);
@@ -299,6 +300,22 @@ Test(accept, a_body_100000_levels_deep_is_refused)
 	cr_expect_eq(strncmp(found, "400  the body is not the JSON that is read here", 47), 0, "%s", found);
 	free(found);
 	free(body);
+	web_close(&w);
+}
+
+Test(accept, a_route_that_accepts_nothing_still_judges_a_body)
+{
+	char *found;
+	struct web w;
+
+	web_open(&w, "resources:\n  page: {json: {v: 1}}\nroutes:\n  POST /v: page\n");
+	expect(&w, "POST /v", NULL, NULL, "1", "no body");
+	expect(&w, "POST /v", form, "x=1", "400 x not accepted: x", "a name");
+	expect(&w, "POST /v", json, "{}", "1", "no names");
+	expect(&w, "POST /v", "Content-Type: text/plain", "x", "415", "no names can be in it");
+	found = outcome(&w, "POST /v", json, "{\"x\": tru");
+	cr_expect_eq(strncmp(found, "400  the body is not the JSON", 29), 0, "%s", found);
+	free(found);
 	web_close(&w);
 }
 
