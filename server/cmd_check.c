@@ -8,7 +8,7 @@
 #include <getopt.h>
 
 static const char help[] =
-        "usage: anabranch check APP\n"
+        "Usage: anabranch check APP\n"
         "\n"
         "Reads an app file and everything it names, compiles all of it, and says what is wrong:\n"
         "every mistake as FILE:LINE:COLUMN: what; what was expected. Nothing is served, no\n"
