@@ -313,23 +313,52 @@ static void print_words(const struct ab_resource *resource)
 		printf("; optional");
 }
 
+/* One short line, whatever the SQL looks like. */
+static void shorten(char *text)
+{
+	enum { SHOWN = 100 };
+	size_t len = 0;
+
+	for (const char *c = text; *c != '\0'; c++) {
+		bool blank = *c == ' ' || *c == '\n' || *c == '\t' || *c == '\r';
+
+		if (!blank)
+			text[len++] = *c;
+		else if (len > 0 && text[len - 1] != ' ')
+			text[len++] = ' ';
+	}
+	text[len] = '\0';
+	if (len <= SHOWN)
+		return;
+	for (len = SHOWN - 3; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
+		len--;
+	memcpy(text + len, "...", sizeof("..."));
+}
+
+static bool by_request(const struct view *v, int slot)
+{
+	for (size_t i = 0; i < v->route->n_accepts; i++)
+		if (v->answer->accepts[i] == slot)
+			return v->given[slot];
+	return false;
+}
+
 static void print_node(const struct view *v, int at)
 {
 	const struct ab_plan_node *node = ab_plan_node(v->plan, at);
 	const struct ab_app_resource *known = ab_app_find(v->app, node->resource);
-	char text[256] = "";
+	char text[1024] = "";
 
 	if (known != NULL && known->kind->describe != NULL)
 		known->kind->describe(node->resource->config, text, sizeof(text));
-	for (char *c = text; *c != '\0'; c++) /* one line, whatever the SQL looks like */
-		*c = *c == '\n' || *c == '\t' ? ' ' : *c;
+	shorten(text);
 	printf("    %-20s %s%s%s\n", node->name,
 	        known != NULL ? known->kind->name : node->resource->handler->kind,
 	        text[0] != '\0' ? "  " : "", text);
 	printf("    %-20s needs ", "");
 	for (size_t i = 0; i < node->n_needs; i++)
 		printf("%s%s%s", i > 0 ? ", " : "", node->resource->needs[i],
-		        v->given[node->needs[i]] ? " (given)" : "");
+		        by_request(v, node->needs[i]) ? " (given)" : "");
 	printf("%s", node->n_needs == 0 ? "nothing" : "");
 	print_words(node->resource);
 	printf("\n");

@@ -260,6 +260,22 @@ Test(commands, plan_says_when_the_deadline_would_come_first)
 	        "worst case: 500ms, deadline 400ms: the deadline would end it first", "/slow", NULL));
 }
 
+Test(commands, plan_cuts_a_long_statement_to_one_short_line)
+{
+	static const char line[] = "main: SELECT 1 AS a, 2 AS b, '"
+	                           "0123456789012345678901234567890123456789012345678901234567890123456...\n";
+
+	put("app.yaml",
+	        "databases: {main: 'sqlite:app.db'}\n"
+	        "resources:\n"
+	        "  long:\n"
+	        "    sql: |\n"
+	        "      SELECT  1 AS a,\n"
+	        "              2 AS b, '01234567890123456789012345678901234567890123456789012345678901234567890123456789' AS c\n"
+	        "routes: {GET /long: long}\n");
+	cr_assert(plan_says(line, "/long", NULL));
+}
+
 Test(commands, plan_marks_writes)
 {
 	cr_assert(plan_says("writes", "POST /notes", NULL));
