@@ -37,12 +37,13 @@ static void connection_on_deadline(struct ab_deadline *deadline);
 
 void ab_connection_arm(struct ab_connection *connection, struct ab_deadline_queue *queue)
 {
-	struct ab_front *front = connection->front;
-
-	if (connection->hung_up && queue != front->send_queue)
-		queue = front->linger_queue; /* nothing more will come */
 	ab_deadline_disarm(&connection->deadline);
 	ab_deadline_arm(queue, &connection->deadline, connection_on_deadline);
+}
+
+void ab_connection_expect(struct ab_connection *connection, struct ab_deadline_queue *queue)
+{
+	ab_connection_arm(connection, connection->hung_up ? connection->front->linger_queue : queue);
 }
 
 /* Watch for the client's leaving, once for the connection's whole life: edge-triggered, and nothing else
@@ -80,7 +81,7 @@ static void connection_open(struct ab_front *front, struct MHD_Connection *mhd, 
 	front->counts.connections++;
 	connection_name_client(connection);
 	connection_watch(connection);
-	ab_connection_arm(connection, front->head_queue);
+	ab_connection_expect(connection, front->head_queue);
 }
 
 static void connection_close(struct ab_connection *connection)
@@ -89,6 +90,8 @@ static void connection_close(struct ab_connection *connection)
 	connection->next->prev = connection->prev;
 	ab_deadline_disarm(&connection->deadline);
 	connection->front->counts.connections--;
+	/* Had it stopped accepting, for the limit or for want of descriptors, only another run makes it go on. */
+	connection->front->run = true;
 	free(connection);
 }
 
@@ -172,7 +175,7 @@ void ab_connection_on_completed(
 	connection->state = AB_CONNECTION_IDLE;
 	connection->kept = true;
 	connection->idle_since = uv_now(front->env->loop);
-	ab_connection_arm(connection, front->idle_queue);
+	ab_connection_expect(connection, front->idle_queue);
 }
 
 /* ---- early ends ---- */

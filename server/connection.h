@@ -109,6 +109,8 @@ void ab_connection_on_completed(
 void ab_connection_on_hangups(struct ab_front *front);
 /* Let the deadline of what comes now replace the one before. */
 void ab_connection_arm(struct ab_connection *connection, struct ab_deadline_queue *queue);
+/* The same for what the client is to send; from one that has hung up nothing is expected. */
+void ab_connection_expect(struct ab_connection *connection, struct ab_deadline_queue *queue);
 /* The connection that belongs to libmicrohttpd's, or NULL (no memory when it came). */
 struct ab_connection *ab_connection_of(struct MHD_Connection *mhd);
 /* Cut it: libmicrohttpd closes it when it sees the end of the stream. A run is cancelled. */

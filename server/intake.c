@@ -67,7 +67,7 @@ void *ab_intake_on_target(void *cls, const char *target, struct MHD_Connection *
 	connection->raw_target = target;
 	connection->raw_target_len = target == NULL ? 0 : strlen(target);
 	if (connection->kept)
-		ab_connection_arm(connection, front->head_queue);
+		ab_connection_expect(connection, front->head_queue);
 	intake_begin(connection, target == NULL ? "" : target);
 	return connection;
 }
@@ -278,7 +278,7 @@ static enum MHD_Result intake_head(
 		return intake_refuse_body(connection, mhd, 400, "A request of this method has no body.");
 	if (framing->length > front->app->settings->max_body)
 		return intake_refuse_body(connection, mhd, 413, "The request's body is too large.");
-	ab_connection_arm(connection, front->body_queue);
+	ab_connection_expect(connection, front->body_queue);
 	return MHD_YES;
 }
 

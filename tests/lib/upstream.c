@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CONNECTIONS = 1024, MAX_RECORDS = 4096, MAX_REQUEST = 4 << 20 };
+enum { MAX_CONNECTIONS = 4096, MAX_RECORDS = 4096, MAX_REQUEST = 4 << 20 };
 
 enum state { READING, HELD, WAITING, SENDING, STALLED };
 

@@ -803,7 +803,7 @@ Test(front, descriptors_are_given_back_whatever_clients_do)
 
 /* ---- many waiting ---- */
 
-enum { WAITING = 1000 };
+enum { WAITING = 2000 };
 
 Test(front, no_request_waits_behind_thousands_that_are_suspended)
 {
