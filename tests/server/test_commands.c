@@ -266,7 +266,7 @@ Test(commands, plan_cuts_a_long_statement_to_one_short_line)
 	                           "0123456789012345678901234567890123456789012345678901234567890123456...\n";
 
 	put("app.yaml",
-	        "databases: {main: 'sqlite:app.db'}\n"
+	        "databases: {main: {url: 'sqlite:app.db', schema: schema.sql}}\n"
 	        "resources:\n"
 	        "  long:\n"
 	        "    sql: |\n"
