@@ -34,6 +34,11 @@ static const char *skip(const char *text, const char *end)
 	return text;
 }
 
+static const char *find(const char *text, const char *end, char c)
+{
+	return text < end ? memchr(text, c, (size_t)(end - text)) : NULL;
+}
+
 static int range_fit(const char *range, size_t len, const char *media)
 {
 	const char *slash = strchr(media, '/');
@@ -52,7 +57,7 @@ static struct range read_range(const char *text, const char *end, const char *me
 	const char *semicolon, *stop;
 
 	text = skip(text, end);
-	semicolon = memchr(text, ';', (size_t)(end - text));
+	semicolon = find(text, end, ';');
 	stop = semicolon != NULL ? semicolon : end;
 	while (stop > text && (stop[-1] == ' ' || stop[-1] == '\t'))
 		stop--;
@@ -60,7 +65,7 @@ static struct range read_range(const char *text, const char *end, const char *me
 	while (range.fit > 0 && semicolon != NULL) {
 		const char *parameter = skip(semicolon + 1, end);
 
-		semicolon = memchr(parameter, ';', (size_t)(end - parameter));
+		semicolon = find(parameter, end, ';');
 		if (end - parameter > 2 && (parameter[0] | 0x20) == 'q' && parameter[1] == '=')
 			range.quality = read_quality(parameter + 2, semicolon != NULL ? semicolon : end);
 	}
@@ -72,7 +77,7 @@ static void read_header(const struct ab_header *header, const char *media, struc
 	const char *at = header->value, *end = header->value + header->value_len;
 
 	while (at < end) {
-		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const char *comma = find(at, end, ',');
 		struct range range = read_range(at, comma != NULL ? comma : end, media);
 
 		if (range.fit > best->fit || (range.fit == best->fit && range.quality > best->quality))

@@ -139,7 +139,8 @@ static enum ab_code put_body(
 	const struct ab_text *text;
 	json_t *value;
 
-	if (answer->answer < 0)
+	/* A redirect's answer is resolved, not sent: nobody reads it. */
+	if (answer->answer < 0 || answer->redirect >= 0)
 		return AB_OK;
 	text = ab_run_text(run, answer->answer);
 	if (text != NULL) {

@@ -603,7 +603,7 @@ Test(exchange, placeholders_in_headers_cookies_and_redirects_are_needs)
 	        "      old: {value: \"{nothing}\"}\n"
 	        "      plain: {value: x, http_only: false, secure: false, same_site: Strict, path: /a, domain: x.example}\n"
 	        "  POST /go/{id}: {redirect: \"/there/{id}{?who}\", accept: {who: {type: string, default: null}}}\n"
-	        "  POST /away: {redirect: \"https://x.example/?t={token}\", status: 307}\n");
+	        "  POST /away: {answer: page, redirect: \"https://x.example/?t={token}\", status: 307}\n");
 	r = web_get(&w, "GET /?who=me", NULL, NULL);
 	cr_expect_eq(r->reply->status, 200, "%s", web_body(r));
 	cr_expect_str_eq(web_header(r, "X-Who"), "me");
@@ -630,6 +630,7 @@ Test(exchange, placeholders_in_headers_cookies_and_redirects_are_needs)
 	r = web_get(&w, "POST /away", NULL, NULL);
 	cr_expect_eq(r->reply->status, 307);
 	cr_expect_str_eq(web_header(r, "Location"), "https://x.example/?t=a%20b%3Bc%C3%A4");
+	cr_expect_null(r->reply->body, "a redirect's answer is not sent");
 	web_done(r);
 	web_close(&w);
 }
