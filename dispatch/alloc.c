@@ -35,14 +35,6 @@ void *ab_realloc(void *ptr, size_t size)
 	return alloc_funcs.realloc(ptr, size > 0 ? size : 1);
 }
 
-char *ab_strdup(const char *text)
-{
-	size_t size = strlen(text) + 1;
-	char *copy = ab_malloc(size);
-
-	return copy != NULL ? memcpy(copy, text, size) : NULL;
-}
-
 void ab_free(void *ptr)
 {
 	alloc_funcs.free(ptr);

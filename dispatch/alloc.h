@@ -20,7 +20,6 @@ void ab_set_alloc_funcs(const struct ab_alloc_funcs *funcs);
 AB_NODISCARD void *ab_malloc(size_t size);
 AB_NODISCARD void *ab_calloc(size_t count, size_t size);
 AB_NODISCARD void *ab_realloc(void *ptr, size_t size);
-AB_NODISCARD char *ab_strdup(const char *text);
 void ab_free(void *ptr);
 
 #endif

@@ -14,11 +14,6 @@ static inline void ab_bits_set(uint64_t *bits, size_t at)
 	bits[at / 64] |= UINT64_C(1) << (at % 64);
 }
 
-static inline void ab_bits_clear(uint64_t *bits, size_t at)
-{
-	bits[at / 64] &= ~(UINT64_C(1) << (at % 64));
-}
-
 static inline bool ab_bits_get(const uint64_t *bits, size_t at)
 {
 	return (bits[at / 64] >> (at % 64)) & 1;
