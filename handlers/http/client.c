@@ -1,10 +1,10 @@
 /* handlers/http/client.c: curl multis on the worker's loop.
  *
  * A connection is watched by one uv_poll from its opening to its closing. When libcurl lets go of an idle one
- * the poll stays armed, since it will be wanted again and arming costs system calls; an event on it in that
- * time (the upstream closed it) stops the poll at once, or it would fire for ever. Descriptors that libcurl
- * opens by itself, to be woken by a resolver thread, are closed behind our back: their polls end when libcurl
- * lets go of them.
+ * the poll stays armed, since it will be wanted again and arming costs
+ * system calls; an event on it in that time (the upstream closed it) stops the poll at once, or it would fire
+ * for ever. A descriptor that is no kept connection when libcurl lets go of it is closed behind our back: one
+ * of a resolver's, or one still connecting (7.88 closes those without a word); its poll ends there and then.
  *
  * No completion is ever handed on from inside a libcurl callback: results are read after each socket action.
  */
@@ -19,7 +19,7 @@ struct watch {
 	curl_socket_t fd;
 	int armed; /* what the poll waits for; 0: stopped */
 	bool idle; /* libcurl does not want it now */
-	bool kept; /* a request was sent on it: closed by ab_multi_close_socket alone */
+	bool kept; /* in libcurl's cache of connections: closed by ab_multi_close_socket alone */
 };
 
 enum ab_code ab_http_global_init(struct ab_error *err)
@@ -123,6 +123,7 @@ static struct watch *watch_open(struct ab_multi *multi, curl_socket_t fd)
 	watch->multi = multi;
 	watch->fd = fd;
 	multi->http->watches[fd] = watch;
+	multi->http->counts.polls++;
 	return watch;
 }
 
@@ -138,14 +139,6 @@ curl_socket_t ab_multi_open_socket(struct ab_multi *multi, const struct curl_soc
 	}
 	multi->http->counts.connects++;
 	return fd;
-}
-
-void ab_multi_keep_socket(struct ab_multi *multi, curl_socket_t fd)
-{
-	struct watch *watch = watch_find(multi->http, fd);
-
-	if (watch != NULL)
-		watch->kept = true;
 }
 
 int ab_multi_close_socket(void *arg, curl_socket_t fd)
@@ -239,19 +232,30 @@ static void watch_want(struct watch *watch, int what)
 	uv_poll_start(&watch->poll, events, multi_on_poll);
 }
 
+/* libcurl lets go of a descriptor. Whether it is the connection that `easy` has just put into the cache is
+ * asked once for each connection. */
+static void watch_leave(struct watch *watch, CURL *easy)
+{
+	curl_socket_t kept = CURL_SOCKET_BAD;
+
+	if (!watch->kept && easy != NULL && curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &kept) == CURLE_OK)
+		watch->kept = kept == watch->fd;
+	if (watch->kept)
+		watch->idle = true;
+	else
+		watch_close(watch);
+}
+
 /* CURLMOPT_SOCKETFUNCTION. A descriptor that can't be watched leaves its transfer to the timeout. */
 static int multi_want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *data)
 {
 	struct ab_multi *multi = arg;
 	struct watch *watch = watch_find(multi->http, fd);
 
-	(void)easy;
 	(void)data;
 	if (what == CURL_POLL_REMOVE) {
-		if (watch != NULL && watch->kept)
-			watch->idle = true;
-		else if (watch != NULL)
-			watch_close(watch);
+		if (watch != NULL)
+			watch_leave(watch, easy);
 		return 0;
 	}
 	if (watch == NULL)

@@ -78,7 +78,6 @@ static curl_socket_t fetch_on_open(void *arg, curlsocktype purpose, struct curl_
 		return CURL_SOCKET_BAD;
 	}
 	fetch_on_connecting(fetch);
-	fetch->opened = true;
 	return ab_multi_open_socket(upstream->multi, address);
 }
 
@@ -87,17 +86,12 @@ static curl_socket_t fetch_on_open(void *arg, curlsocktype purpose, struct curl_
 static int fetch_on_sending(void *arg, char *peer, char *local, int peer_port, int local_port)
 {
 	struct ab_fetch *fetch = arg;
-	curl_socket_t fd;
 
 	(void)peer;
 	(void)local;
 	(void)peer_port;
 	(void)local_port;
-	if (fetch->opened) {
-		ab_deadline_disarm(&fetch->connect_timeout);
-		if (curl_easy_getinfo(fetch->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK)
-			ab_multi_keep_socket(fetch->resource->upstream->multi, fd);
-	}
+	ab_deadline_disarm(&fetch->connect_timeout);
 	if (fetch->attempts++ > 0 && fetch->resource->writes) {
 		fetch->stop = STOP_RETRY;
 		return CURL_PREREQFUNC_ABORT;
@@ -260,7 +254,6 @@ static void fetch_release(struct ab_fetch *fetch)
 	buf_reset(&fetch->head);
 	fetch->head_bytes = 0;
 	fetch->attempts = 0;
-	fetch->opened = false;
 	fetch->stop = STOP_NONE;
 	fetch->refused = NULL;
 	fetch->call = NULL;

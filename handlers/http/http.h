@@ -14,10 +14,10 @@ void ab_http_global_fini(void);
 struct ab_http *ab_http_create(struct ab_env *env);
 /* Every upstream compiled for `env` must have been destroyed. NULL is fine. */
 void ab_http_close(struct ab_http *http);
-/* Counters for tests and metrics: transfers started, easy handles made, connections opened, events on
- * sockets. */
+/* Counters for tests and metrics: transfers started, easy handles made, connections opened, polls made (one a
+ * connection, one a name looked up), events on them. */
 struct ab_http_counts {
-	uint64_t transfers, handles, connects, events;
+	uint64_t transfers, handles, connects, polls, events;
 };
 void ab_http_counts(const struct ab_http *http, struct ab_http_counts *ret);
 

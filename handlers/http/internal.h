@@ -56,9 +56,6 @@ void ab_multi_close(struct ab_multi *multi);
 int ab_multi_close_socket(void *arg, curl_socket_t fd);
 /* A non-blocking socket under watch, or CURL_SOCKET_BAD. For CURLOPT_OPENSOCKETFUNCTION. */
 curl_socket_t ab_multi_open_socket(struct ab_multi *multi, const struct curl_sockaddr *address);
-/* A request is sent on this socket: watch it from now on until ab_multi_close_socket. */
-void ab_multi_keep_socket(struct ab_multi *multi, curl_socket_t fd);
-
 /* ---- address.c ---- */
 
 /* Why an address may not be connected to ("link-local", ...), or NULL. `literal`: the host as the app file
@@ -169,7 +166,6 @@ struct ab_fetch {
 	struct ab_buf body, head;             /* what came; head only for `returns: response` */
 	size_t head_bytes;
 	unsigned attempts; /* how often libcurl began to send */
-	bool opened;       /* a socket, for this transfer */
 	enum stop stop;
 	const char *refused;      /* an address was refused, and why */
 	struct curl_slist *list;  /* what the easy handle has as its headers */

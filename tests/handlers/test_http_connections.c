@@ -44,6 +44,7 @@ Test(http_connections, one_connection_and_one_handle_serve_fetches_one_after_ano
 	cr_assert_eq(catalog_counted().transfers, 50);
 	cr_assert_eq(catalog_counted().handles, 1);
 	cr_assert_eq(catalog_counted().connects, 1);
+	cr_assert_eq(catalog_counted().polls, 1);
 }
 
 Test(http_connections, connections_are_shared_by_the_resources_of_an_upstream)
@@ -82,6 +83,7 @@ Test(http_connections, as_many_connections_as_fetches_at_once_are_made_and_then_
 	cr_assert_eq(fake_upstream_connects(catalog_fake), count);
 	cr_assert_eq(catalog_counted().handles, count);
 	cr_assert_eq(catalog_counted().transfers, 3 * count);
+	cr_assert_eq(catalog_counted().polls, count);
 }
 
 Test(http_connections, two_resources_that_need_nothing_of_each_other_are_fetched_at_once)
