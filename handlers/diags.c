@@ -162,7 +162,7 @@ void ab_diags_each(
 		all[count++] = &diags->mistakes.items[i];
 	for (size_t i = 0; i < diags->hints.count; i++)
 		all[count++] = &diags->hints.items[i];
-	qsort(all, count, sizeof(*all), diag_compare);
+	qsort(all, count, sizeof(struct diag *), diag_compare);
 	for (size_t i = 0; i < count; i++)
 		fn(arg, all[i]->severity, all[i]->text);
 	say_dropped(diags->mistakes.dropped, AB_MISTAKE, "mistake", fn, arg);

@@ -192,32 +192,33 @@ static bool is_reserved(const char *name, size_t len)
 	return false;
 }
 
+static bool declare_name(struct ab_scope *scope, const struct ab_conf *item)
+{
+	const char *name = ab_conf_string(item, "a name under needs", scope->diags);
+	unsigned need;
+
+	if (name == NULL)
+		return false;
+	if (!ab_is_name(name, item->u.string.len)) {
+		ab_diag(scope->diags, item->pos, "'%.60s' is not a name; expected %s", name,
+		        strpbrk(name, ".[") != NULL ? "a mapping for a path, as in needs: {who: user.name}"
+		                                    : "letters, digits and _");
+		return false;
+	}
+	if (need_find(scope, name, item->u.string.len, &need)) {
+		ab_diag(scope->diags, item->pos, "'%s' is listed twice under needs", name);
+		return false;
+	}
+	return need_add(scope, name, item->u.string.len, item->pos, &need) &&
+	       (strcmp(name, "request") != 0 || request_note(scope, "", item->pos));
+}
+
 static bool declare_list(struct ab_scope *scope, const struct ab_conf *needs)
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < needs->u.list.count; i++) {
-		const struct ab_conf *item = needs->u.list.items[i];
-		const char *name = ab_conf_string(item, "a name under needs", scope->diags);
-		unsigned need;
-
-		if (name == NULL) {
-			ok = false;
-		} else if (!ab_is_name(name, item->u.string.len)) {
-			ab_diag(scope->diags, item->pos, "'%.60s' is not a name%s", name,
-			        strpbrk(name, ".[") != NULL
-			                ? "; expected a mapping for a path, as in needs: {who: "
-			                  "user.name}"
-			                : "; expected letters, digits and _");
-			ok = false;
-		} else if (need_find(scope, name, item->u.string.len, &need)) {
-			ab_diag(scope->diags, item->pos, "'%s' is listed twice under needs", name);
-			ok = false;
-		} else if (!need_add(scope, name, item->u.string.len, item->pos, &need) ||
-		           (strcmp(name, "request") == 0 && !request_note(scope, "", item->pos))) {
-			ok = false;
-		}
-	}
+	for (size_t i = 0; i < needs->u.list.count; i++)
+		ok &= declare_name(scope, needs->u.list.items[i]);
 	scope->n_declared = scope->n_needs;
 	return ok;
 }

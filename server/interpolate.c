@@ -151,7 +151,7 @@ static bool put_file(struct interpolation *in, const char *path, size_t path_len
 	free(full);
 	if (text != NULL && (memchr(text, '\0', len) != NULL || !ab_utf8_valid(text, len)))
 		snprintf(why, sizeof(why), "it is not UTF-8 text");
-	if (why[0] != '\0') {
+	if (text == NULL || why[0] != '\0') {
 		ab_diag(in->diags, in->node->pos, "cannot read ${file:%.*s}: %s",
 		        (int)(path_len > 100 ? 100 : path_len), path, why);
 	} else {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static bool is_one_of(const char *text, const char *const *words, size_t count)
@@ -125,7 +126,7 @@ static bool resolve_number(struct ab_conf *node, const char *text, char *why, si
 	}
 	node->type = AB_CONF_REAL;
 	node->u.real = strtod(text, NULL);
-	if (node->u.real > 1.7976931348623157e308 || node->u.real < -1.7976931348623157e308) {
+	if (!isfinite(node->u.real)) {
 		snprintf(
 		        why, size, "the number %.40s is too large for a double; expected it in quotes", text);
 		return false;

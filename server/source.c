@@ -157,7 +157,7 @@ static char *full_pattern(const char *dir, const char *pattern, bool escape)
 		if (n > 0 && full[n - 1] != '/')
 			full[n++] = '/';
 	}
-	strcpy(full + n, pattern);
+	memcpy(full + n, pattern, strlen(pattern) + 1);
 	return full;
 }
 

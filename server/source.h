@@ -7,10 +7,11 @@
 #include "../handlers/conf.h"
 
 struct ab_source {
-	const char *file;          /* as the user named it */
-	const char *dir;           /* its folder, for relative paths */
+	const char *file;           /* as the user named it */
+	const char *dir;            /* its folder, for relative paths */
 	const struct ab_conf *root; /* a mapping; NULL for a file that could not be read */
-	struct ab_source **includes; /* in the order they are searched; the same file is one source, so circles occur */
+	struct ab_source *
+	        *includes; /* in the order they are searched; the same file is one source, so circles occur */
 	size_t n_includes;
 	size_t index; /* for ab_sources_at */
 };
@@ -19,18 +20,19 @@ enum { AB_MAX_SOURCES = 256 };
 
 struct ab_sources; /* all files of an app */
 
-/* Read `file` and all it includes. Always returns something to destroy; mistakes go to diags. NULL: no memory. */
+/* Read `file` and all it includes. Mistakes go to diags; what could be read is there all the same. NULL: no
+ * memory. */
 struct ab_sources *ab_sources_load(const char *file, struct ab_diags *diags);
 void ab_sources_destroy(struct ab_sources *sources);
 const struct ab_source *ab_sources_top(const struct ab_sources *sources);
 size_t ab_sources_count(const struct ab_sources *sources);
 const struct ab_source *ab_sources_at(const struct ab_sources *sources, size_t index);
 
-/* One YAML or JSON text as a tree; used by ab_sources_load and by tests and fuzzers. NULL when not even a tree could
- * be made. The tree lives until ab_conf_tree_destroy. */
+/* One YAML or JSON text as a tree; used by ab_sources_load and by tests and fuzzers. NULL when not even a
+ * tree could be made. The tree lives until ab_conf_tree_destroy. */
 struct ab_conf_tree;
 const struct ab_conf *ab_yaml_read(const char *file, const char *dir, const char *text, size_t len,
-	struct ab_conf_tree **ret_tree, struct ab_diags *diags);
+        struct ab_conf_tree **ret_tree, struct ab_diags *diags);
 void ab_conf_tree_destroy(struct ab_conf_tree *tree);
 
 #endif

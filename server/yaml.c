@@ -345,7 +345,7 @@ static struct ab_conf *read_list(struct reader *r, const yaml_event_t *start, un
 		item = read_node(r, &event, depth + 1);
 		if (item == NULL)
 			return NULL;
-		if (!push(r, &items, &item, sizeof(item)))
+		if (!push(r, &items, &item, sizeof(struct ab_conf *)))
 			return stop_nomem(r, node->pos);
 	}
 	if (node == NULL)
@@ -518,7 +518,7 @@ static bool drop_duplicates(struct reader *r, struct mapping *m)
 	}
 	for (size_t i = 0; i < m->pairs.count; i++)
 		sorted[i] = &pairs[i];
-	qsort(sorted, m->pairs.count, sizeof(*sorted), pair_compare);
+	qsort(sorted, m->pairs.count, sizeof(struct ab_conf_pair *), pair_compare);
 	for (size_t i = 1; i < m->pairs.count; i++) {
 		struct ab_conf_pair *pair = (struct ab_conf_pair *)(uintptr_t)sorted[i];
 

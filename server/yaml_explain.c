@@ -31,6 +31,18 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\0';
 }
 
+/* The '-' of a block list. */
+static bool is_item(const char *line, const char *at)
+{
+	return *at == '-' && at[1] == ' ' && strspn(line, " ") == (size_t)(at - line);
+}
+
+/* What an item of a flow list follows on. */
+static bool is_flow_item(const char *line, const char *at)
+{
+	return *at == ',' || (*at == '[' && (at == line || strchr(" {[,", at[-1]) != NULL));
+}
+
 /* The unquoted value that the parser stumbled in at `at`: from after the last "key: " (or the "- ") before it
  * to where the value was meant to end. False when there is none. */
 static bool find_value(const char *at, struct extent *ret)
@@ -45,12 +57,7 @@ static bool find_value(const char *at, struct extent *ret)
 			continue;
 		}
 		flow += (*c == '{' || *c == '[') && (start == NULL || c == start);
-		if (*c == ':' && is_blank(c[1]))
-			start = c + 1 + strspn(c + 1, " \t");
-		else if (*c == '-' && c[1] == ' ' && strspn(line, " ") == (size_t)(c - line))
-			start = c + 1 + strspn(c + 1, " \t");
-		else if (flow > 0 &&
-		         (*c == ',' || (*c == '[' && (c == line || strchr(" {[,", c[-1]) != NULL))))
+		if ((*c == ':' && is_blank(c[1])) || is_item(line, c) || (flow > 0 && is_flow_item(line, c)))
 			start = c + 1 + strspn(c + 1, " \t");
 		c++;
 	}
