@@ -273,7 +273,7 @@ static bool compile_route(
 	struct ab_route *route = ab_build_alloc(build, 1, sizeof(*route));
 	const struct ab_route *other;
 	enum ab_code code;
-	size_t count;
+	size_t count = 0;
 
 	if (route == NULL)
 		return false;
