@@ -249,8 +249,8 @@ no_memory:
 
 /* ---- limits ---- */
 
-/* As many descriptors as we may have; how many connections fit in, leaving room for what requests open in
- * turn. */
+/* As many descriptors as we may have. How many connections fit in, leaving room for what requests open in
+ * turn, and for the slack of serve_share. */
 static unsigned serve_fit_connections(unsigned wanted)
 {
 	struct rlimit limit;
@@ -264,7 +264,17 @@ static unsigned serve_fit_connections(unsigned wanted)
 		return wanted;
 	most = limit.rlim_cur - limit.rlim_cur / 4;
 	most = most > SERVE_SPARE_FDS + 1 ? most - SERVE_SPARE_FDS : 1;
+	most -= most / 8;
 	return wanted < most ? wanted : (unsigned)most;
+}
+
+/* One worker's part of the connections. The kernel deals them out by chance, so that with several workers
+ * each gets an eighth more than its share: otherwise some would wait at one worker while another has room. */
+static unsigned serve_share(unsigned connections, unsigned workers)
+{
+	unsigned share = (connections + workers - 1) / workers;
+
+	return workers == 1 ? share : share + share / 8;
 }
 
 /* How long a gentle stop may take. */
@@ -330,14 +340,10 @@ static int serve_start_workers(struct serve *serve)
 		fprintf(stderr, "anabranch serve: %s (server.listen, or --listen)\n", err.text);
 		return AB_EXIT_FAILED;
 	}
-	if (connections < serve->settings->max_connections)
-		ab_log_event(serve->ring, AB_LOG_WARN,
-		        "at most %u connections, not %u: this process may open too few files (ulimit -n)",
-		        connections, serve->settings->max_connections);
 	for (unsigned i = 0; i < serve->n_workers; i++) {
 		struct ab_worker_serve options = {
 		        .listen_fd = serve->fds[i],
-		        .max_connections = (connections + serve->n_workers - 1) / serve->n_workers,
+		        .max_connections = serve_share(connections, serve->n_workers),
 		        .gate = &serve->gate,
 		        .log = ab_log_ring(serve->log),
 		        .ended = serve_on_worker_ended,

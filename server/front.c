@@ -148,23 +148,29 @@ static size_t front_keep_escapes(void *cls, struct MHD_Connection *mhd, char *te
 
 static struct MHD_Daemon *front_start_daemon(struct ab_front *front, unsigned max_connections)
 {
+	struct MHD_OptionItem options[] = {
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)max_connections, NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, FRONT_MEMORY, NULL},
+		{MHD_OPTION_LISTEN_SOCKET, front->listen_fd, NULL},
+		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)ab_intake_on_target, front},
+		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)front_keep_escapes, NULL},
+		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)ab_connection_on_notify, front},
+		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)ab_connection_on_completed, front},
+		{MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+#if MHD_VERSION >= 0x01000000
+		/* There, unlike in 0.9.75, this refuses what our guard can't see. */
+		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+#endif
+		{MHD_OPTION_END, 0, NULL},
+	};
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
 #if MHD_VERSION >= 0x01000000
 	flags |= MHD_USE_NO_THREAD_SAFETY;
 #endif
+	/* The logger comes first, so that it hears of mistakes in the rest. */
 	return MHD_start_daemon(flags, 0, NULL, NULL, ab_intake_on_request, front, MHD_OPTION_EXTERNAL_LOGGER,
-	        front_on_message, front, MHD_OPTION_LISTEN_SOCKET, front->listen_fd,
-	        MHD_OPTION_CONNECTION_LIMIT, max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	        (size_t)FRONT_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, ab_intake_on_target, front,
-	        MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-	        ab_connection_on_notify, front, MHD_OPTION_NOTIFY_COMPLETED, ab_connection_on_completed,
-	        front,
-#if MHD_VERSION >= 0x01000000
-	        /* There, unlike in 0.9.75, this refuses what our guard can't see. */
-	        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-#endif
-	        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	        front_on_message, front, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 static bool front_make_queues(struct ab_front *front)
