@@ -277,28 +277,28 @@ Test(http_connections, a_literal_address_of_the_file_is_connected_to)
 
 Test(http_connections, an_upstream_that_says_nothing_times_out)
 {
-	catalog_expect("{`http`: `GET catalog/stall-before`, `timeout`: `50ms`}", NULL,
-	        "Timeout 504 GET catalog/stall-before: no answer within 50 ms");
-	catalog_expect("{`http`: `GET catalog/stall-in-head`, `timeout`: `50ms`}", NULL,
-	        "Timeout 504 GET catalog/stall-in-head: no end of the answer within 50 ms");
+	catalog_expect("{`http`: `GET catalog/stall-before`, `timeout`: `500ms`}", NULL,
+	        "Timeout 504 GET catalog/stall-before: no answer within 500 ms");
+	catalog_expect("{`http`: `GET catalog/stall-in-head`, `timeout`: `500ms`}", NULL,
+	        "Timeout 504 GET catalog/stall-in-head: no end of the answer within 500 ms");
 }
 
 Test(http_connections, a_body_that_stalls_or_drips_times_out)
 {
-	catalog_expect("{`http`: `GET catalog/stall-in-body`, `timeout`: `100ms`}", NULL,
-	        "Timeout 504 GET catalog/stall-in-body: no end of the answer within 100 ms");
-	catalog_expect("{`http`: `GET catalog/drip`, `timeout`: `100ms`}", NULL,
-	        "Timeout 504 GET catalog/drip: no end of the answer within 100 ms");
+	catalog_expect("{`http`: `GET catalog/stall-in-body`, `timeout`: `500ms`}", NULL,
+	        "Timeout 504 GET catalog/stall-in-body: no end of the answer within 500 ms");
+	catalog_expect("{`http`: `GET catalog/drip`, `timeout`: `500ms`}", NULL,
+	        "Timeout 504 GET catalog/drip: no end of the answer within 500 ms");
 	cr_assert(harness_until_fn(&catalog_harness, none_open, NULL, 5000),
 	        "a timed out connection is still open");
 }
 
 Test(http_connections, the_upstreams_timeout_holds_unless_the_resource_has_one)
 {
-	reopen(fake_upstream_url(catalog_fake), "`timeout`: `60ms`");
+	reopen(fake_upstream_url(catalog_fake), "`timeout`: `400ms`");
 	catalog_expect("{`http`: `GET catalog/stall-before`}", NULL,
-	        "Timeout 504 GET catalog/stall-before: no answer within 60 ms");
-	catalog_expect("{`http`: `GET catalog/slow?ms=150`, `timeout`: `10s`}", NULL,
+	        "Timeout 504 GET catalog/stall-before: no answer within 400 ms");
+	catalog_expect("{`http`: `GET catalog/slow?ms=600`, `timeout`: `10s`}", NULL,
 	        "{`id`:1,`name`:`Lamp`,`price`:149.95,`tags`:[`a`,`b`]}");
 }
 
@@ -346,9 +346,9 @@ Test(http_connections, connecting_has_a_timeout_of_its_own)
 
 Test(http_connections, a_connect_timeout_says_nothing_about_an_answer)
 {
-	reopen(fake_upstream_url(catalog_fake), "`connect_timeout`: `50ms`, `timeout`: `10s`");
-	fetch_fine(catalog_add("{`http`: `GET catalog/slow?ms=200`}"));
-	fetch_fine(catalog_add("{`http`: `GET catalog/slow?ms=200`}"));
+	reopen(fake_upstream_url(catalog_fake), "`connect_timeout`: `200ms`, `timeout`: `10s`");
+	fetch_fine(catalog_add("{`http`: `GET catalog/slow?ms=300`}"));
+	fetch_fine(catalog_add("{`http`: `GET catalog/slow?ms=300`}"));
 }
 
 /* Many transfers with nothing else going on: the last completions come from timers alone. */
