@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,20 +18,23 @@ TestSuite(front, .timeout = 120);
 static const char app_text[] = "server:\n"
                                "  head_timeout: %s\n"
                                "  body_timeout: %s\n"
+                               "  send_timeout: 500ms\n"
                                "  deadline: 60s\n"
                                "  max_body: 10000B\n"
                                "  max_in_flight: %u\n"
                                "upstreams:\n"
-                               "  up: {url: \"%s\", timeout: 60s, max_in_flight: 10000}\n"
+                               "  up: {url: \"%s\", timeout: 60s, max_in_flight: 10000, max_body: 64MiB}\n"
                                "resources:\n"
                                "  who: World\n"
                                "  greet: {text: \"Hello {{who}}!\"}\n"
                                "  json: {http: \"GET up/json\"}\n"
+                               "  big: {http: \"GET up/big?bytes=12000000\"}\n"
                                "  held: {http: \"GET up/hold\"}\n"
                                "  echo: {json: {n: \"{n}\"}}\n"
                                "routes:\n"
                                "  GET /greet: {answer: greet, accept: {who: string}}\n"
                                "  GET /json: json\n"
+                               "  GET /big: big\n"
                                "  GET /held: held\n"
                                "  GET /echo/{n}: echo\n"
                                "  POST /echo: {answer: echo, accept: {n: string}}\n"
@@ -655,6 +659,50 @@ Test(front, a_connection_that_says_nothing_is_closed_without_an_answer)
 	cr_expect(http_ends(&client));
 	http_close(&client);
 	stop(&f);
+}
+
+/* Whether the server has closed its end of every connection. */
+static bool has_no_client(void *arg)
+{
+	const struct fixture *f = arg;
+	char line[256];
+	bool none = true;
+	FILE *table = fopen("/proc/net/tcp", "r");
+	unsigned local, state;
+
+	if (table == NULL)
+		return false;
+	while (fgets(line, sizeof(line), table) != NULL)
+		if (sscanf(line, " %*d: %*[0-9A-F]:%X %*[0-9A-F]:%*X %X", &local, &state) == 2 &&
+		        local == f->port)
+			none &= state != 1 && state != 8; /* established, or waiting for us to close */
+	fclose(table);
+	return none;
+}
+
+Test(front, an_answer_nobody_reads_is_given_up)
+{
+	struct http_client slow, quick;
+	struct http_answer answer;
+	struct fixture f;
+	int little = 4096;
+
+	start(&f);
+	cr_assert(http_open(&slow, f.port));
+	setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+	cr_assert(http_request(&slow, "GET", "/big", "", NULL));
+	cr_assert(http_open(&quick, f.port));
+	cr_assert(http_request(&quick, "GET", "/big", "", NULL));
+	cr_assert(http_receive(&quick, &answer, false), "one that is read comes whole");
+	cr_expect_eq(answer.body_len, 12000000);
+	http_answer_free(&answer);
+	http_close(&quick);
+	/* The kernel's buffers hold some of it, not all. When no other is open, the server has cut it. */
+	cr_expect(wait_until(has_no_client, &f), "it is still being sent");
+	cr_expect_not(http_receive(&slow, &answer, false), "all of it came after all");
+	http_answer_free(&answer);
+	http_close(&slow);
+	stop_having_logged(&f, "\"aborted\":true", NULL);
 }
 
 /* A chunk header without an end fills libmicrohttpd's buffer, and nothing would ever be read again. */
