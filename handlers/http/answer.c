@@ -99,6 +99,19 @@ void ab_answer_error(struct ab_fetch *fetch, CURLcode rc, struct ab_error *err)
 	case CURLE_COULDNT_CONNECT:
 		error_connect(fetch, err);
 		break;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		ab_answer_fail(fetch, err, AB_EUPSTREAM, "the %s could not be looked up",
+		        rc == CURLE_COULDNT_RESOLVE_HOST ? "host of its url" : "proxy's name");
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+		ab_answer_fail(fetch, err, AB_EUPSTREAM, "TLS: %s",
+		        fetch->resource->upstream->secret || fetch->detail[0] == '\0' ? curl_easy_strerror(rc)
+		                                                                      : fetch->detail);
+		break;
 	case CURLE_OPERATION_TIMEDOUT:
 		ab_answer_fail(fetch, err, AB_ETIMEOUT, "no connection in time");
 		break;

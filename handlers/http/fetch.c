@@ -140,6 +140,7 @@ static CURLcode setup_origin(struct ab_fetch *fetch)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PROXY, upstream->proxy == NULL ? "" : upstream->proxy);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_NOPROXY, ""); /* the environment's is not asked */
 	SET(CURLOPT_OPENSOCKETFUNCTION, fetch_on_open);
 	SET(CURLOPT_OPENSOCKETDATA, fetch);
@@ -151,12 +152,11 @@ static CURLcode setup_origin(struct ab_fetch *fetch)
 	if (upstream->cert != NULL) {
 		SET(CURLOPT_SSLCERT, upstream->cert);
 		SET(CURLOPT_SSLKEY, upstream->cert);
+		SET(CURLOPT_KEYPASSWD, ""); /* never ask on the terminal */
 	}
 	if (upstream->http2)
 		SET(CURLOPT_PIPEWAIT, 1L);
-	SET(CURLOPT_HTTP_VERSION, !upstream->http2 ? (long)CURL_HTTP_VERSION_1_1
-	                          : upstream->tls  ? (long)CURL_HTTP_VERSION_2TLS
-	                                           : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+	SET(CURLOPT_HTTP_VERSION, (long)(upstream->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 	return rc;
 }
 
@@ -166,6 +166,7 @@ static CURLcode setup_transfer(struct ab_fetch *fetch)
 	CURLcode rc = CURLE_OK;
 
 	SET(CURLOPT_PRIVATE, fetch);
+	SET(CURLOPT_ERRORBUFFER, fetch->detail);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver's thread */
 	SET(CURLOPT_BUFFERSIZE, 16384L);

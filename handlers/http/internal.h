@@ -90,6 +90,7 @@ struct ab_upstream {
 	                 proxy */
 	char *proxy, *ca, *cert; /* NULL unless set */
 	bool tls, http2;
+	bool secret; /* the url or a file's name has a secret in it */
 	uint64_t timeout_ms, connect_timeout_ms;
 	size_t max_body;
 	unsigned max_in_flight;
@@ -167,9 +168,10 @@ struct ab_fetch {
 	size_t head_bytes;
 	unsigned attempts; /* how often libcurl began to send */
 	enum stop stop;
-	const char *refused;      /* an address was refused, and why */
-	struct curl_slist *list;  /* what the easy handle has as its headers */
-	struct curl_slist *nodes; /* n_filled + FETCH_LINES of them, chained to resource->fixed */
+	char detail[CURL_ERROR_SIZE]; /* libcurl's, for errors of TLS */
+	const char *refused;          /* an address was refused, and why */
+	struct curl_slist *list;      /* what the easy handle has as its headers */
+	struct curl_slist *nodes;     /* n_filled + FETCH_LINES of them, chained to resource->fixed */
 };
 
 enum { FETCH_LINES = 3 }; /* besides those with placeholders: request id, traceparent, content type */

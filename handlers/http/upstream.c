@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 /* One a process. On a cache line of its own: every worker counts here. */
 struct ab_upstream_shared {
@@ -15,7 +14,7 @@ struct ab_upstream_shared {
 static const char *const upstream_keys[] = {"url", "timeout", "connect_timeout", "headers", "max_body",
         "http2", "ca", "cert", "proxy", "max_in_flight", NULL};
 
-enum { DEFAULT_TIMEOUT_MS = 1000, DEFAULT_MAX_BODY = 1024 * 1024, MAX_HOST = 253 };
+enum { DEFAULT_TIMEOUT_MS = 1000, DEFAULT_MAX_BODY = 1024 * 1024, MAX_HOST = 253, MAX_PEM = 1024 * 1024 };
 
 /* ---- what all workers share ---- */
 
@@ -237,11 +236,44 @@ static bool read_proxy(struct ab_upstream *upstream, const struct ab_conf *node,
 	return upstream->proxy != NULL || nomem(node, diags);
 }
 
-/* A readable file; its path is relative to the folder of the app file. */
-static bool read_file(
+/* The beginning of a file as text; NULL with errno when it can't be read. */
+static char *read_text(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = file == NULL ? NULL : malloc(MAX_PEM + 1);
+	size_t len;
+
+	if (text != NULL) {
+		len = fread(text, 1, MAX_PEM, file);
+		text[len] = '\0';
+		if (ferror(file)) {
+			free(text);
+			text = NULL;
+		}
+	}
+	if (file != NULL)
+		fclose(file);
+	return text;
+}
+
+/* What a PEM file lacks, or NULL. A key with a passphrase would have OpenSSL ask for it on the terminal. */
+static const char *pem_lacks(const char *text, bool with_key)
+{
+	if (strstr(text, "-----BEGIN CERTIFICATE-----") == NULL)
+		return "a certificate";
+	if (with_key && strstr(text, "PRIVATE KEY-----") == NULL)
+		return "the certificate's key";
+	if (with_key && strstr(text, "ENCRYPTED") != NULL)
+		return "a key without a passphrase";
+	return NULL;
+}
+
+/* A PEM file; its path is relative to the folder of the app file. */
+static bool read_pem(
         const struct ab_conf *node, const char *what, const char *dir, char **ret, struct ab_diags *diags)
 {
-	const char *path;
+	const char *path, *lacks;
+	char *text;
 
 	if (node == NULL)
 		return true;
@@ -254,10 +286,17 @@ static bool read_file(
 		*ret = NULL;
 	if (*ret == NULL)
 		return nomem(node, diags);
-	if (access(*ret, R_OK) == 0)
-		return true;
-	ab_diag(diags, node->pos, "%s: %s: %m; expected a PEM file", what, node->secret ? "the file" : *ret);
-	return false;
+	path = node->secret ? "the file" : *ret;
+	text = read_text(*ret);
+	if (text == NULL) {
+		ab_diag(diags, node->pos, "%s: %s: %m; expected a PEM file", what, path);
+		return false;
+	}
+	lacks = pem_lacks(text, strcmp(what, "cert") == 0);
+	free(text);
+	if (lacks != NULL)
+		ab_diag(diags, node->pos, "%s: %s: expected a PEM file with %s", what, path, lacks);
+	return lacks == NULL;
 }
 
 static bool read_limits(struct ab_upstream *upstream, const struct ab_conf *map, struct ab_diags *diags)
@@ -289,6 +328,24 @@ static bool read_limits(struct ab_upstream *upstream, const struct ab_conf *map,
 	return fine;
 }
 
+/* Nothing is accepted and ignored. HTTP/2 without TLS is left out as libcurl 7.88 fails on a kept connection.
+ */
+static bool check_tls(const struct ab_upstream *upstream, const struct ab_conf *map, struct ab_diags *diags)
+{
+	static const char *const keys[] = {"ca", "cert", "http2"};
+	bool fine = true;
+
+	for (size_t i = 0; i < AB_COUNT(keys) && !upstream->tls; i++) {
+		const struct ab_conf *node = ab_conf_get(map, keys[i]);
+
+		if (node == NULL || (node->type == AB_CONF_BOOL && !node->u.boolean))
+			continue;
+		ab_diag(diags, node->pos, "%s is for https:// upstreams only", keys[i]);
+		fine = false;
+	}
+	return fine;
+}
+
 static bool read_settings(
         struct ab_upstream *upstream, const struct ab_conf *map, const char *dir, struct ab_diags *diags)
 {
@@ -298,8 +355,8 @@ static bool read_settings(
 
 	fine &= read_limits(upstream, map, diags);
 	fine &= read_proxy(upstream, ab_conf_get(map, "proxy"), diags);
-	fine &= read_file(ca, "ca", dir, &upstream->ca, diags);
-	fine &= read_file(cert, "cert", dir, &upstream->cert, diags);
+	fine &= read_pem(ca, "ca", dir, &upstream->ca, diags);
+	fine &= read_pem(cert, "cert", dir, &upstream->cert, diags);
 	fine &= ab_headers_compile(&upstream->headers, ab_conf_get(map, "headers"), NULL, diags);
 	if (url == NULL) {
 		ab_diag(diags, map->pos, "upstream '%s' has no url", upstream->name);
@@ -307,12 +364,8 @@ static bool read_settings(
 	}
 	if (!read_url(upstream, url, diags))
 		return false;
-	if (!upstream->tls && (ca != NULL || cert != NULL)) {
-		ab_diag(diags, ca != NULL ? ca->pos : cert->pos, "%s is of use with https:// only",
-		        ca != NULL ? "ca" : "cert");
-		return false;
-	}
-	return fine;
+	upstream->secret = url->secret || (ca != NULL && ca->secret) || (cert != NULL && cert->secret);
+	return check_tls(upstream, map, diags) && fine;
 }
 
 struct ab_upstream *ab_upstream_compile(struct ab_env *env, const char *name, const struct ab_conf *conf,

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 static void setup(void)
 {
@@ -112,7 +113,11 @@ Test(http_mistakes, of_an_upstream_are_named)
 	        {"{`url`: `http://h`, `http2`: `yes`}", "http2"},
 	        {"{`url`: `https://h`, `ca`: `/no/such/file`}", "ca: /no/such/file: No such file"},
 	        {"{`url`: `https://h`, `cert`: `no-such-file`}", "cert: ./no-such-file: No such file"},
-	        {"{`url`: `http://h`, `ca`: `/dev/null`}", "ca is of use with https:// only"},
+	        {"{`url`: `http://h`, `ca`: `/dev/null`}", "ca is for https:// upstreams only"},
+	        {"{`url`: `http://h`, `http2`: true}", "http2 is for https:// upstreams only"},
+	        {"{`url`: `https://h`, `ca`: `/dev/null`}",
+	                "ca: /dev/null: expected a PEM file with a certificate"},
+	        {"{`url`: `https://h`, `cert`: `/`}", "cert: /: Is a directory"},
 	        {"{`url`: `http://h`, `proxy`: `socks5://h`}", "proxy: expected a URL that begins with http"},
 	        {"{`url`: `http://h`, `headers`: {`X`: `{x}`}}", "the same for every request"},
 	        {"{`url`: `http://h`, `headers`: {`Host`: `x`}}", "Host can't be set"},
@@ -135,15 +140,53 @@ Test(http_mistakes, in_a_secret_url_do_not_show_it)
 	free(got);
 }
 
+/* A file of these lines; the test removes it. */
+static void write_pem(char *path, const char *lines)
+{
+	FILE *file;
+
+	strcpy(path, "/tmp/anabranch-test-XXXXXX");
+	file = fdopen(mkstemp(path), "w");
+	cr_assert_not_null(file);
+	fputs(lines, file);
+	fclose(file);
+}
+
 Test(http_mistakes, are_not_made_by_a_full_upstream)
 {
-	char *got = catalog_upstream_mistakes(
-	        "{`url`: `https://[::1]:8443/base`, `timeout`: `300ms`, `connect_timeout`: `100ms`, `headers`: {`X`: "
-	        "`${k{e}y}`, `Y`: `{\\\"a\\\": 1}`}, `max_body`: `64KiB`, `http2`: true, `ca`: `/dev/null`, `cert`: "
-	        "`/dev/null`, `proxy`: `http://proxy:3128`, `max_in_flight`: 10}");
+	char path[64], entry[1024], *got;
 
+	write_pem(path, "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n");
+	snprintf(entry, sizeof(entry),
+	        "{`url`: `https://[::1]:8443/base`, `timeout`: `300ms`, `connect_timeout`: `100ms`, `headers`: {`X`: "
+	        "`${k{e}y}`, `Y`: `{\\\"a\\\": 1}`}, `max_body`: `64KiB`, `http2`: true, `ca`: `%s`, `cert`: `%s`, "
+	        "`proxy`: `http://proxy:3128`, `max_in_flight`: 10}",
+	        path, path);
+	got = catalog_upstream_mistakes(entry);
+	unlink(path);
 	cr_assert_str_eq(got, "");
 	free(got);
+}
+
+Test(http_mistakes, in_a_certificate_are_named)
+{
+	static const struct row rows[] = {
+	        {"-----BEGIN CERTIFICATE-----\n", "expected a PEM file with the certificate's key"},
+	        {"-----BEGIN PRIVATE KEY-----\n", "expected a PEM file with a certificate"},
+	        {"-----BEGIN CERTIFICATE-----\n-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+	                "expected a PEM file with a key without a passphrase"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[64], entry[256], *got;
+
+		write_pem(path, rows[i].text);
+		snprintf(entry, sizeof(entry), "{`url`: `https://h`, `cert`: `%s`}", path);
+		got = catalog_upstream_mistakes(entry);
+		unlink(path);
+		cr_assert_not_null(strstr(got, rows[i].want), "%s", got);
+		free(got);
+	}
 }
 
 Test(http_mistakes, methods_but_get_and_head_make_a_write)
