@@ -265,12 +265,39 @@ static enum step refuse(struct ab_exchange *x, enum ab_code code, int status, co
 
 /* ---- the run ---- */
 
+/* Whether a resource needs something that the request brought: only then can bad input be the request's
+ * fault. */
+static bool fed_by_request(const struct ab_exchange *x, const char *resource)
+{
+	const struct ab_plan *plan = x->answer->plan;
+	int slot = resource != NULL ? ab_plan_slot(plan, resource) : -1;
+	const struct ab_plan_node *node = slot >= 0 ? ab_plan_node(plan, slot) : NULL;
+
+	for (size_t i = 0; node != NULL && i < node->n_needs; i++) {
+		if (ab_plan_node(plan, node->needs[i])->resource == NULL)
+			return true;
+		for (size_t a = 0; a < x->match.route->n_accepts; a++)
+			if (x->answer->accepts[a] == node->needs[i] && x->input.values != NULL &&
+			        x->input.values[a] != NULL)
+				return true;
+	}
+	return node == NULL;
+}
+
+static enum step run_failed(struct ab_exchange *x)
+{
+	x->error = *ab_run_error(x->run);
+	if (x->error.code == AB_EINVALID && x->error.status == 400 && !fed_by_request(x, x->error.resource))
+		x->error.status = 502;
+	return fail(x, &x->error);
+}
+
 static enum step run_finished(struct ab_exchange *x)
 {
 	const struct ab_route *route = x->match.route;
 
 	if (ab_run_result(x->run) != AB_OK)
-		return fail(x, ab_run_error(x->run));
+		return run_failed(x);
 	x->reply.status = route->status;
 	if (ab_reply_put_answer(&x->reply, x->run, x->answer, &route->fixed, x->request, route->n_answers > 1,
 	            &x->error) != AB_OK)

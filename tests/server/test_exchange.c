@@ -351,6 +351,25 @@ Test(exchange, a_rule_that_fails_leaves_the_built_in_body)
 	web_close(&w);
 }
 
+Test(exchange, a_value_that_fits_nowhere_is_the_clients_fault_only_when_it_gave_it)
+{
+	struct web w;
+
+	web_open(&w, "upstreams:\n"
+	             "  up: {url: \"http://127.0.0.1:9\"}\n"
+	             "resources:\n"
+	             "  row: {value: {id: null}}\n"
+	             "  id: 7\n"
+	             "  fetched: {http: \"GET up/x/{row.id}\"}\n"
+	             "  asked: {http: \"GET up/x/{id}\"}\n"
+	             "routes:\n"
+	             "  GET /fetched: fetched\n"
+	             "  GET /asked: {answer: asked, accept: {id: string}}\n");
+	expect(&w, "GET /fetched", NULL, NULL, 502, NULL);
+	expect(&w, "GET /asked?id=", NULL, NULL, 400, NULL);
+	web_close(&w);
+}
+
 Test(exchange, details_are_for_the_log_unless_in_development)
 {
 	static const struct ab_app_options dev = {.dev = true};
