@@ -312,7 +312,7 @@ static enum ab_code compile_graph(const struct ab_dispatcher *d, struct ab_plan 
 
 	for (int i = 0; i < n_nodes; i++)
 		if (nodes[i].guard)
-			snprintf(guards + strlen(guards), sizeof(guards) - strlen(guards), "%s ",
+			snprintf(guards + strlen(guards), sizeof(guards) - strlen(guards), "%.7s ",
 			        nodes[i].name);
 	return compile(d, &(struct scene){.targets = "n0", .guards = guards}, ret_plan, NULL);
 }
