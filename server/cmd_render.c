@@ -12,7 +12,7 @@
 
 enum { DATA_MAX = 64 << 20, OUTPUT_MAX = 256 << 20, MAX_BESIDE = 1000 };
 
-static const char help[] = "usage: anabranch render TEMPLATE DATA.json\n"
+static const char help[] = "Usage: anabranch render TEMPLATE DATA.json\n"
                            "\n"
                            "Fills a Mustache template with a JSON document and prints the result.\n"
                            "\n"

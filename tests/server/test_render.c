@@ -135,7 +135,7 @@ Test(render, help_goes_to_stdout)
 	struct process process;
 
 	cr_assert_eq(process_run(&process, argv, dir, TIMEOUT_MS), 0);
-	cr_assert_eq(strncmp(process.out.data, "usage: anabranch render TEMPLATE DATA.json\n", 43), 0);
+	cr_assert_eq(strncmp(process.out.data, "Usage: anabranch render TEMPLATE DATA.json\n", 43), 0);
 	cr_assert_str_empty(process.err.data);
 	process_end(&process);
 }
