@@ -18,7 +18,7 @@ endif
 PACKAGES   := libmicrohttpd libcurl jansson libuv sqlite3 yaml-0.1
 BUILD_DEBS := gcc libc6-dev pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev \
 	libyaml-dev ca-certificates
-TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl
+TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl
 LINT_DEBS  := $(TEST_DEBS) clang clang-format clang-tidy cppcheck libclang-rt-dev
 BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps
 
