@@ -443,6 +443,30 @@ Test(http_connections, no_more_than_max_in_flight_go_out_at_once)
 	fetch_fine(name);
 }
 
+/* As two workers have it: an upstream each, one shared part. */
+Test(http_connections, max_in_flight_counts_for_the_whole_process)
+{
+	struct test_conf *conf = test_conf_create("{`url`: `http://127.0.0.1`, `max_in_flight`: 2}");
+	struct ab_upstream_shared *shared = NULL;
+	struct ab_upstream *workers[2];
+	struct ab_error err;
+
+	for (size_t i = 0; i < 2; i++) {
+		workers[i] = ab_upstream_compile(&catalog_harness.env, "other", test_conf_root(conf), &shared,
+		        ".", catalog_harness.diags);
+		cr_assert_not_null(workers[i]);
+		cr_assert_eq(ab_upstream_enter(workers[i], &err), AB_OK);
+	}
+	cr_assert_eq(ab_upstream_enter(workers[0], &err), AB_EOVERLOAD);
+	cr_assert_eq(ab_upstream_enter(workers[1], &err), AB_EOVERLOAD);
+	ab_upstream_leave(workers[0]);
+	cr_assert_eq(ab_upstream_enter(workers[1], &err), AB_OK);
+	ab_upstream_destroy(workers[0]);
+	ab_upstream_destroy(workers[1]);
+	ab_upstream_shared_unref(shared);
+	test_conf_destroy(conf);
+}
+
 Test(http_connections, every_way_a_fetch_can_end_gives_its_place_back)
 {
 	static const char *const paths[] = {
