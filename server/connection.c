@@ -84,29 +84,6 @@ static void connection_open(struct ab_front *front, struct MHD_Connection *mhd, 
 	ab_connection_expect(connection, front->head_queue);
 }
 
-static void connection_close(struct ab_connection *connection)
-{
-	connection->prev->next = connection->next;
-	connection->next->prev = connection->prev;
-	ab_deadline_disarm(&connection->deadline);
-	connection->front->counts.connections--;
-	/* Had it stopped accepting, for the limit or for want of descriptors, only another run makes it go on. */
-	connection->front->run = true;
-	free(connection);
-}
-
-void ab_connection_on_notify(
-        void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
-{
-	struct ab_front *front = cls;
-
-	front->calls++;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		connection_open(front, mhd, context);
-	else if (*context != NULL)
-		connection_close(*context);
-}
-
 /* ---- the end of a request ---- */
 
 void ab_connection_leave_gate(struct ab_connection *connection)
@@ -155,6 +132,20 @@ static void connection_log(struct ab_connection *connection, struct MHD_Connecti
 		ab_log_access(connection->front->log, &access);
 }
 
+/* Give back what the request had. */
+static void connection_end_request(struct ab_connection *connection, struct MHD_Connection *mhd, bool sent)
+{
+	connection_log(connection, mhd, sent);
+	ab_connection_leave_gate(connection);
+	ab_buf_fini(&connection->body);
+	if (connection->arena != NULL)
+		ab_arena_unref(connection->arena);
+	connection->arena = NULL;
+	connection->exchange = NULL;
+	connection->reply = NULL;
+	connection->state = AB_CONNECTION_IDLE;
+}
+
 void ab_connection_on_completed(
         void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code)
 {
@@ -164,18 +155,38 @@ void ab_connection_on_completed(
 	front->calls++;
 	if (connection == NULL)
 		return;
-	connection_log(connection, mhd, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-	ab_connection_leave_gate(connection);
-	ab_buf_fini(&connection->body);
-	if (connection->arena != NULL)
-		ab_arena_unref(connection->arena);
-	connection->arena = NULL;
-	connection->exchange = NULL;
-	connection->reply = NULL;
-	connection->state = AB_CONNECTION_IDLE;
+	connection_end_request(connection, mhd, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	connection->kept = true;
 	connection->idle_since = uv_now(front->env->loop);
 	ab_connection_expect(connection, front->idle_queue);
+}
+
+static void connection_close(struct ab_connection *connection, struct MHD_Connection *mhd)
+{
+	/* libmicrohttpd 1.0 does not report the end of a request that it has refused in the middle of its
+	 * body. */
+	if (connection->state != AB_CONNECTION_IDLE)
+		connection_end_request(connection, mhd, false);
+	connection->prev->next = connection->next;
+	connection->next->prev = connection->prev;
+	ab_deadline_disarm(&connection->deadline);
+	connection->front->counts.connections--;
+	/* Had it stopped accepting, for the limit or for want of descriptors, only another run makes it go
+	 * on. */
+	connection->front->run = true;
+	free(connection);
+}
+
+void ab_connection_on_notify(
+        void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	struct ab_front *front = cls;
+
+	front->calls++;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		connection_open(front, mhd, context);
+	else if (*context != NULL)
+		connection_close(*context, mhd);
 }
 
 /* ---- early ends ---- */
