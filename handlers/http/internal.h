@@ -24,7 +24,7 @@ enum {
 	HTTP_MAX_LINES = 64 * 1024,          /* of all header lines of a request that are made for it */
 	HTTP_MAX_PAYLOAD = 16 * 1024 * 1024, /* of a request's body */
 	HTTP_MAX_HEAD = 64 * 1024,           /* of a response's header lines, those of 1xx included */
-	HTTP_KEPT_BUFFER = 64 * 1024,        /* a larger buffer is given back after its transfer */
+	HTTP_KEPT_BUFFER = 16 * 1024,        /* a larger buffer is given back after its transfer */
 	HTTP_IN_FLIGHT = 256,                /* max_in_flight unless set */
 };
 

@@ -338,7 +338,7 @@ static bool check_tls(const struct ab_upstream *upstream, const struct ab_conf *
 	for (size_t i = 0; i < AB_COUNT(keys) && !upstream->tls; i++) {
 		const struct ab_conf *node = ab_conf_get(map, keys[i]);
 
-		if (node == NULL || (node->type == AB_CONF_BOOL && !node->u.boolean))
+		if (node == NULL || (strcmp(keys[i], "http2") == 0 && !upstream->http2))
 			continue;
 		ab_diag(diags, node->pos, "%s is for https:// upstreams only", keys[i]);
 		fine = false;
