@@ -87,6 +87,7 @@ bool ab_text_bind(struct ab_compile *compile, struct ab_mustache *template, enum
 	}
 	config->template = template;
 	config->media = media;
+	config->escape = escape;
 	config->what = what;
 	for (size_t i = 0; i < count; i++)
 		ok &= bind_name(compile, config, i, escape != AB_ESCAPE_NONE);
@@ -115,6 +116,14 @@ void ab_text_free(void *arg)
 	free(config->bound);
 	free(config->what);
 	free(config);
+}
+
+bool ab_text_leaves_html(const struct ab_resource *resource)
+{
+	const struct ab_text_config *config = resource->config;
+
+	return resource->handler->start == ab_text_start && config != NULL &&
+	       config->escape != AB_ESCAPE_HTML;
 }
 
 void ab_text_describe(const void *arg, char *buf, size_t size)

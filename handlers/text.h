@@ -13,6 +13,7 @@ struct ab_text_config {
 	struct ab_ref *refs; /* one for each name of the template */
 	bool *bound;         /* whether that name is a need; else its value is missing at the root */
 	const char *media;
+	enum ab_escape escape;
 	char *what;      /* for plans */
 	size_t last_len; /* of the latest text: how much room the next one gets. One worker, so no lock */
 };
@@ -26,6 +27,10 @@ bool ab_text_bind(struct ab_compile *compile, struct ab_mustache *template, enum
 void ab_text_start(struct ab_call *call);
 void ab_text_free(void *config);
 void ab_text_describe(const void *config, char *buf, size_t size);
+
+/* Whether the resource is a text of ours in which what it needs stands as HTML may not have it: a text or
+ * template that does not escape HTML. False for resources of other kinds. */
+bool ab_text_leaves_html(const struct ab_resource *resource);
 
 /* For `check`: names used only inside sections, which are no needs: fn(arg, name, len, where). Nothing for a
  * resource of another kind. */

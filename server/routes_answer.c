@@ -4,6 +4,9 @@
  * another, so all of this is judged a plan, not a resource. */
 #include "routes_build.h"
 
+#include "../handlers/kinds.h"
+#include "../handlers/text.h"
+
 /* One plan being made. */
 struct making {
 	struct ab_build *build;
@@ -217,6 +220,67 @@ static bool from_request(const struct making *m, const char *name, bool deep)
 	return false;
 }
 
+/* Kinds that put together what they need, and escape no HTML: a stranger's text goes through them as it came.
+ * What an upstream or a database answers is its own. */
+static bool passes_html(const struct ab_resource *resource)
+{
+	return ab_text_leaves_html(resource) || resource->handler == ab_kind_json.handler ||
+	       resource->handler == ab_kind_url.handler;
+}
+
+/* One step of carries_html: whether node `i` gets a stranger's text from what it needs, or from its fallback.
+ */
+static bool node_carries(const struct ab_plan_node *node, const bool *carries)
+{
+	if (node->fallback >= 0 && carries[node->fallback])
+		return true;
+	for (size_t i = 0; node->resource != NULL && i < node->n_needs; i++)
+		if (carries[node->needs[i]] && passes_html(node->resource))
+			return true;
+	return false;
+}
+
+/* Whether something the request gives comes as it is into the value of slot `slot`. */
+static bool carries_html(const struct making *m, int slot)
+{
+	const struct ab_plan *plan = m->answer->plan;
+	size_t size = ab_plan_size(plan);
+	bool *carries = calloc(size, sizeof(*carries));
+	bool changed = carries != NULL, found;
+
+	if (carries == NULL)
+		return true; /* there is no memory for this app anyway */
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < size; i++) {
+			const struct ab_plan_node *node = ab_plan_node(plan, (int)i);
+
+			if (carries[i] ||
+			        !(from_request(m, node->name, false) || node_carries(node, carries)))
+				continue;
+			carries[i] = changed = true;
+		}
+	}
+	found = carries[slot];
+	free(carries);
+	return found;
+}
+
+static bool is_raw_mistake(const struct making *m, enum ab_raw kind, const char *name)
+{
+	int slot = ab_plan_slot(m->answer->plan, name);
+
+	switch (kind) {
+	case AB_RAW_HTML:
+		return slot >= 0 ? carries_html(m, slot) : from_request(m, name, false);
+	case AB_RAW_URL:
+		return from_request(m, name, true);
+	case AB_RAW_NONE:
+	default:
+		return false;
+	}
+}
+
 static bool check_raws(const struct making *m, const struct ab_scope *scope)
 {
 	bool ok = true;
@@ -225,14 +289,15 @@ static bool check_raws(const struct making *m, const struct ab_scope *scope)
 		const struct ab_scope_raw *raw = &scope->raws[i];
 		const char *name = scope->needs[raw->need];
 
-		if (raw->kind == AB_RAW_NONE || !from_request(m, name, raw->kind == AB_RAW_URL))
+		if (!is_raw_mistake(m, raw->kind, name))
 			continue;
 		ok = false;
 		if (raw->kind == AB_RAW_HTML)
 			ab_diag(m->build->diags, raw->pos,
-			        "%s: the request can give '%s', so {{{%s}}} would put a stranger's HTML into the page; "
+			        "%s: the request can give '%s'%s, so {{{%s}}} would put a stranger's HTML into the page; "
 			        "expected {{%s}}",
-			        m->spec->what, name, name, name);
+			        m->spec->what, name,
+			        from_request(m, name, false) ? "" : ", or what stands in it", name, name);
 		else
 			ab_diag(m->build->diags, raw->pos,
 			        "%s: '%s' depends on the request, so {+%s} and {#%s} would let it change the URL; expected "

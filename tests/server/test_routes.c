@@ -86,10 +86,24 @@ static const struct {
                 "a stranger's HTML", "raw HTML that the request can give"},
         {"resources:\n  who: x\n  page: {text: \"{{{request.path}}}\", type: html}\nroutes:\n  GET /: page\n",
                 "a stranger's HTML", "raw HTML from the request"},
+        {"resources:\n  plain: {text: \"x {{v}}\"}\n  data: {json: [\"{plain}\"]}\n"
+         "  page: {text: \"{{{data}}}\", type: html}\nroutes:\n  \"GET /{v}\": page\n",
+                "or what stands in it",
+                "raw HTML of a text and a structure made from what the request gives"},
         {"resources:\n  a: {json: \"{id}\"}\n  page: {http: \"GET up/{+a}\"}\nupstreams: {up: {url: \"http://127.0.0.1:1\"}}\n"
          "routes:\n  \"GET /{id}\": page\n",
                 "'a' depends on the request", "a raw URL made from what the request gives"},
 };
+
+Test(routes, a_fragment_whose_template_escapes_goes_in_raw)
+{
+	char *found = web_mistakes("resources:\n  part: {text: \"<b>{{v}}</b>\", type: html}\n"
+	                           "  page: {text: \"<p>{{{part}}}</p>\", type: html}\n"
+	                           "routes:\n  \"GET /{v}\": page\n");
+
+	cr_expect_str_eq(found, "", "%s", found);
+	free(found);
+}
 
 Test(routes, a_need_that_nothing_meets_is_said_once)
 {
