@@ -234,8 +234,8 @@ Test(http_requests, a_structure_is_sent_as_json)
 
 Test(http_requests, a_string_is_sent_as_text)
 {
-	expect_echo("{`http`: `POST catalog/echo`, `body`: `Dear {x}, {{1}}`}", "{`x`: `Ann`}", NULL,
-	        "body", "Dear Ann, {1}");
+	expect_echo("{`http`: `POST catalog/echo`, `body`: `Dear {x}, {{1}}`}", "{`x`: `Ann`}", NULL, "body",
+	        "Dear Ann, {1}");
 	expect_echo("{`http`: `POST catalog/echo`, `body`: `Dear {x}`}", "{`x`: `Ann`}", "headers",
 	        "content-type", "text/plain; charset=utf-8");
 }
