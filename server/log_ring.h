@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { AB_LOG_RING_SIZE = 256 * 1024 }; /* a power of two */
+enum { AB_LOG_RING_SIZE = 1024 * 1024 }; /* a power of two */
 
 /* Lines from `tail` to `head`, counted in bytes since the beginning; whole lines only. */
 struct ab_log_ring {
