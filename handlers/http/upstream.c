@@ -200,8 +200,8 @@ static bool read_url(struct ab_upstream *upstream, const struct ab_conf *node, s
 	rc = curl_url_set(upstream->url, CURLUPART_URL, text, CURLU_PATH_AS_IS | CURLU_NON_SUPPORT_SCHEME);
 	if (rc != CURLUE_OK) {
 		ab_diag(diags, node->pos,
-		        "url: %s is not a URL (%s); expected one like http://127.0.0.1:9000/base",
-		        node->secret ? "this" : text, curl_url_strerror(rc));
+		        "url: %s is not a URL; expected one like http://127.0.0.1:9000/base",
+		        node->secret ? "this" : text);
 		return false;
 	}
 	for (size_t i = 0; i < AB_COUNT(foreign); i++)

@@ -654,7 +654,7 @@ static const struct wrong upstreams_and_databases[] = {
 		"app.yaml:1:22: url: expected http:// or https://, found ftp://"},
 	{"no URL",
 		"upstreams: {a: {url: \"127.0.0.1:9000\"}}\n",
-		"app.yaml:1:22: url: 127.0.0.1:9000 is not a URL (Unsupported number of slashes following scheme); expected one like http://127.0.0.1:9000/base"},
+		"app.yaml:1:22: url: 127.0.0.1:9000 is not a URL; expected one like http://127.0.0.1:9000/base"},
 	{"a query",
 		"upstreams: {a: {url: \"http://a/?x=1\"}}\n",
 		"app.yaml:1:22: url: a query does not belong into an upstream's url; expected an origin and a base path"},
