@@ -115,6 +115,14 @@ static void take_bytes(struct reader *reader, size_t index, const char *text, si
 		take_text(reader, index, copy, len);
 }
 
+/* Nothing of the body was read: that its names are missing would be noise. */
+static void leave_body(struct reader *reader)
+{
+	for (size_t i = 0; i < reader->route->n_accepts; i++)
+		if (reader->route->accepts[i].in == AB_IN_BODY)
+			reader->wrong[i] = true;
+}
+
 /* A member of a JSON body, or the whole of it; borrowed. */
 static void take_json(struct reader *reader, size_t index, json_t *value)
 {
@@ -122,6 +130,10 @@ static void take_json(struct reader *reader, size_t index, json_t *value)
 
 	if (!first_time(reader, index))
 		return;
+	if (ab_accept_null(accept, value)) {
+		reader->input->values[index] = json_null();
+		return;
+	}
 	if (!accept->repeats) {
 		keep(reader, index, json_incref(value));
 		return;
@@ -333,14 +345,14 @@ static void read_json(struct reader *reader)
 		        reader->arena, "the body is not the JSON that is read here: %s", err.text);
 
 		complain(reader, "", message != NULL ? message : "the body is not JSON");
-		/* Nothing of it was read: that its names are missing would be noise. */
-		memset(reader->wrong, true, reader->route->n_accepts * sizeof(*reader->wrong));
+		leave_body(reader);
 	} else if (whole_body(reader->route, &index)) {
 		take_json(reader, index, input->body);
 	} else if (json_is_object(input->body)) {
 		read_members(reader, input->body);
 	} else {
 		complain(reader, "", "the body must be a JSON object");
+		leave_body(reader);
 	}
 }
 
@@ -358,12 +370,14 @@ static void read_body(struct reader *reader)
 	whole = whole_body(route, &index);
 	if (!route->takes_body && (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
 		return;
-	if (ab_request_media(request, "application/json"))
+	if (ab_request_media(request, "application/json")) {
 		read_json(reader);
-	else if (!whole && ab_request_media(request, "application/x-www-form-urlencoded"))
+	} else if (!whole && ab_request_media(request, "application/x-www-form-urlencoded")) {
 		read_form(reader);
-	else
+	} else {
 		reader->status = 415;
+		leave_body(reader);
+	}
 }
 
 static void read_header(struct reader *reader, size_t index)

@@ -129,6 +129,11 @@ json_t *ab_accept_convert(
 	return NULL;
 }
 
+bool ab_accept_null(const struct ab_accept *accept, const json_t *value)
+{
+	return json_is_null(value) && json_is_null(accept->fallback);
+}
+
 /* ---- limits ---- */
 
 static bool has_type(enum ab_type type, const json_t *value)

@@ -9,6 +9,10 @@
 json_t *ab_accept_convert(
         const struct ab_accept *accept, const char *text, size_t len, const char **ret_message);
 
+/* Whether a JSON value is null where that may be given: the name's `default` is null. Its limits do not hold
+ * then. */
+bool ab_accept_null(const struct ab_accept *accept, const json_t *value);
+
 /* "must be an integer" */
 const char *ab_accept_must(enum ab_type type);
 

@@ -182,6 +182,10 @@ static const struct {
         {"string", json, "{\"v\": \"a\"}", "\"a\"", "JSON"},
         {"string", json, "{\"v\": 5}", "400 v must be a string", "JSON of another type"},
         {"string", json, "{\"v\": null}", "400 v must be a string", "null is not absent"},
+        {"{type: string, default: null, min_length: 3}", json, "{\"v\": null}", "null", "a default of null"},
+        {"{type: [integer], default: null, max_items: 1}", json, "{\"v\": null}", "null", "null for a list"},
+        {"{type: [integer], default: null}", json, "{\"v\": [null]}", "400 v must be an integer", "a null item"},
+        {"{type: string, default: x}", json, "{\"v\": null}", "400 v must be a string", "another default"},
         {"integer", json, "{\"v\": 5}", "5", "a JSON integer"},
         {"integer", json, "{\"v\": \"5\"}", "400 v must be an integer", "a string is no integer"},
         {"integer", json, "{\"v\": 5.0}", "400 v must be an integer", "a real is no integer"},
@@ -246,6 +250,23 @@ Test(accept, names_every_offending_field_at_once)
 	        "400 id must be an integer; a must be an integer; b must be at most 1 characters long; d not accepted: d; "
 	        "c is required",
 	        "all of them");
+	web_close(&w);
+}
+
+Test(accept, a_body_that_was_not_read_is_not_said_to_lack_fields)
+{
+	struct web w;
+
+	web_open(&w, "resources:\n"
+	             "  page: {json: {a: \"{a}\", b: \"{b}\"}}\n"
+	             "routes:\n"
+	             "  POST /x:\n"
+	             "    answer: page\n"
+	             "    accept: {a: string, b: {type: integer, in: query}}\n");
+	expect(&w, "POST /x?b=1", "Content-Type: text/plain", "a=1", "415", "another media type");
+	expect(&w, "POST /x?b=z", NULL, "a=1", "415 b must be an integer", "no media type, and a wrong query");
+	expect(&w, "POST /x", json, "[1]", "400  the body must be a JSON object; b is required", "no object");
+	expect(&w, "POST /x?b=1", form, "", "400 a is required", "no body at all");
 	web_close(&w);
 }
 
