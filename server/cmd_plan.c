@@ -142,6 +142,14 @@ static bool read_names(const struct ab_route *route, int argc, char **argv)
 	return true;
 }
 
+static bool is_among(const char *name, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* A request gives path variables and what it must; reserved names are the server's. */
 static void suppose_given(struct view *v, int argc, char **argv)
 {
@@ -149,11 +157,10 @@ static void suppose_given(struct view *v, int argc, char **argv)
 		v->given[i] = ab_plan_node(v->plan, (int)i)->resource == NULL;
 	for (size_t i = 0; i < v->route->n_accepts; i++) {
 		int slot = v->answer->accepts[i];
-		bool asked = i < v->route->n_variables;
+		const struct ab_accept *accept = &v->route->accepts[i];
 
-		for (int j = 0; j < argc; j++)
-			asked = asked || strcmp(argv[j], v->route->accepts[i].name) == 0;
-		if (slot >= 0 && (asked || v->route->accepts[i].fallback != NULL))
+		if (slot >= 0 && (i < v->route->n_variables || accept->fallback != NULL ||
+		                         is_among(accept->name, argc, argv)))
 			v->given[slot] = true;
 	}
 }
@@ -450,14 +457,22 @@ static void print_answer(struct view *v)
 	printf("%s\n", worst > v->route->deadline_ms ? ": the deadline would end it first" : "");
 }
 
+/* What every request to the route gives, what defaults give, and what is supposed. */
 static void print_given(const struct ab_route *route, int argc, char **argv)
 {
+	bool any = false;
+
 	printf("%s\n  given: ", route->name);
-	for (size_t i = 0; i < route->n_variables; i++)
-		printf("%s%s", i > 0 ? ", " : "", route->accepts[i].name);
-	for (int i = 0; i < argc; i++)
-		printf("%s%s", i > 0 || route->n_variables > 0 ? ", " : "", argv[i]);
-	printf("%s\n", argc == 0 && route->n_variables == 0 ? "nothing" : "");
+	for (size_t i = 0; i < route->n_accepts; i++) {
+		const struct ab_accept *accept = &route->accepts[i];
+		bool told = i < route->n_variables || accept->required || is_among(accept->name, argc, argv);
+
+		if (!told && accept->fallback == NULL)
+			continue;
+		printf("%s%s%s", any ? ", " : "", accept->name, told ? "" : " (default)");
+		any = true;
+	}
+	printf("%s\n", any ? "" : "nothing");
 }
 
 static int show(const struct ab_app *app, struct ab_arena *arena, int argc, char **argv)

@@ -276,6 +276,16 @@ Test(commands, plan_cuts_a_long_statement_to_one_short_line)
 	cr_assert(plan_says(line, "/long", NULL));
 }
 
+Test(commands, plan_says_what_every_request_gives)
+{
+	cr_assert(plan_says("  given: text\n", "POST /notes", NULL));
+	cr_assert(plan_says("  given: text\n", "POST /notes", "text=x"));
+	cr_assert(plan_says("  given: limit (default)\n", "/size", NULL));
+	cr_assert(plan_says("  given: limit\n", "/size", "limit"));
+	cr_assert(plan_says("  given: product_id\n", "/products/1", NULL));
+	cr_assert(plan_says("  given: product_id, user_id\n", "/products/1", "user_id"));
+}
+
 Test(commands, plan_marks_writes)
 {
 	cr_assert(plan_says("writes", "POST /notes", NULL));
