@@ -133,7 +133,8 @@ static void compile_resources(struct ab_app *app, struct ab_app_source *in, stru
 		ab_app_add_resource(app, in->source, in->dispatcher, &map->u.map.pairs[i], diags);
 }
 
-static bool compile_all(struct ab_app *app, const struct ab_sources *sources, struct ab_diags *diags)
+static bool compile_all(
+        struct ab_app *app, const struct ab_sources *sources, bool open_needs, struct ab_diags *diags)
 {
 	struct ab_app_parts *parts = app->parts;
 
@@ -148,7 +149,7 @@ static bool compile_all(struct ab_app *app, const struct ab_sources *sources, st
 	if (ab_sources_top(sources)->root == NULL)
 		return true;
 	ab_routes_compile(app, sources, diags);
-	ab_app_check_needs(app, diags);
+	ab_app_check_needs(app, open_needs, diags);
 	if (ab_diags_mistakes(diags) == 0)
 		ab_app_check_use(app, diags);
 	return true;
@@ -165,7 +166,7 @@ struct ab_app *ab_app_compile(const struct ab_sources *sources, struct ab_shared
 	app->env = env;
 	app->accept_all = options->accept_all;
 	app->dev = options->dev;
-	if (make_parts(app, sources, shared) && compile_all(app, sources, diags))
+	if (make_parts(app, sources, shared) && compile_all(app, sources, options->open_needs, diags))
 		return app;
 	ab_app_destroy(app);
 	return NULL;

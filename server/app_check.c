@@ -135,14 +135,15 @@ static void check_fallback(const struct ab_app *app, const struct ab_app_resourc
 	                sizeof(meant)));
 }
 
-void ab_app_check_needs(struct ab_app *app, struct ab_diags *diags)
+void ab_app_check_needs(struct ab_app *app, bool open, struct ab_diags *diags)
 {
 	struct known known = {0};
 
 	add_given(&known, ab_sources_top(app->parts->sources));
 	ab_dispatcher_each(app->dispatcher, add_resource, &known);
 	for (size_t i = 0; i < app->n_resources && !known.failed; i++) {
-		check_needs(app, &app->resources[i], &known, diags);
+		if (!open)
+			check_needs(app, &app->resources[i], &known, diags);
 		check_fallback(app, &app->resources[i], &known, diags);
 	}
 	if (known.failed)

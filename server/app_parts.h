@@ -80,8 +80,9 @@ struct ab_app_upstream *ab_app_upstream(const struct ab_app *app, const struct a
 
 /* ---- app_check.c: what only shows once everything is compiled ---- */
 
-/* Needs and fallbacks that nothing can satisfy, whether a route uses the resource or not. */
-void ab_app_check_needs(struct ab_app *app, struct ab_diags *diags);
+/* Needs (unless they are `open`) and fallbacks that nothing can satisfy, whether a route uses the resource or
+ * not. */
+void ab_app_check_needs(struct ab_app *app, bool open, struct ab_diags *diags);
 /* Hints: what nothing uses, and names in a template's sections that are a resource's. */
 void ab_app_check_use(struct ab_app *app, struct ab_diags *diags);
 

@@ -1,6 +1,7 @@
 /* server/cmd_call.c: `anabranch call APP NAME`: one resource resolved from a shell, on a loop of its own.
  *
- * Names given on the command line win over resources, as in a request, but need not be accepted by any route.
+ * Names given on the command line win over resources, as in a request, but need not be accepted by any route:
+ * parts meant for other files' `include` can be tried alone. What the resource does not use is refused.
  * Where a route declares a type for a name, its text is read as that. */
 #include "accept.h"
 #include "accept_value.h"
@@ -24,7 +25,7 @@ static const char call_help[] =
         "               and may be repeated where it is a list\n"
         "  name:=JSON   give it any value\n"
         "\n"
-        "A given name is not resolved, nor is what only it needed. `request`, `given` and `error` are those of an\n"
+        "A given name is not resolved, nor is what only it needed; it must be one that NAME uses. `request`, `given` and `error` are those of an\n"
         "empty request unless given. The app's `server.deadline` holds; writes are really done.\n"
         "\n"
         "  -h, --help   show this and exit\n"
@@ -118,7 +119,7 @@ static bool judge(struct call *call, const struct given *given, const json_t *va
 	const json_t *item;
 	size_t i;
 
-	if (given->accept == NULL)
+	if (given->accept == NULL || ab_accept_null(given->accept, value))
 		return true;
 	if (!given->accept->repeats)
 		why = ab_accept_judge(given->accept, value, call->arena);
@@ -188,23 +189,68 @@ static bool read_arguments(struct call *call, int argc, char **argv)
 
 /* ---- the plan ---- */
 
-/* All names that routes accept, so that one that is missing can be asked for. */
-static bool collect_names(struct call *call)
+/* A need that no resource satisfies. */
+static bool is_open(const struct call *call, const char *need)
 {
-	const struct ab_router *router = call->load.app->router;
+	return ab_dispatcher_find(call->load.app->dispatcher, need) == NULL && !ab_is_reserved(need);
+}
+
+static size_t count_names(const struct call *call)
+{
+	const struct ab_app *app = call->load.app;
 	size_t count = call->n_givens;
 
-	for (size_t i = 0; i < ab_router_count(router); i++)
-		count += ab_router_at(router, i)->n_accepts;
-	call->names = ab_arena_calloc(call->arena, count + 1, sizeof(*call->names));
+	for (size_t i = 0; i < ab_router_count(app->router); i++)
+		count += ab_router_at(app->router, i)->n_accepts;
+	for (size_t i = 0; i < app->n_resources; i++)
+		count += app->resources[i].scope.n_needs;
+	return count;
+}
+
+/* All names that routes accept, and all that no resource has, so that one that is missing can be asked for.
+ */
+static bool collect_names(struct call *call)
+{
+	const struct ab_app *app = call->load.app;
+
+	call->names = ab_arena_calloc(call->arena, count_names(call) + 1, sizeof(*call->names));
 	if (call->names == NULL)
 		return false;
 	for (size_t i = 0; i < call->n_givens; i++)
 		call->names[call->n_names++] = call->givens[i].name;
-	for (size_t i = 0; i < ab_router_count(router); i++)
-		for (size_t j = 0; j < ab_router_at(router, i)->n_accepts; j++)
-			call->names[call->n_names++] = ab_router_at(router, i)->accepts[j].name;
+	for (size_t i = 0; i < ab_router_count(app->router); i++)
+		for (size_t j = 0; j < ab_router_at(app->router, i)->n_accepts; j++)
+			call->names[call->n_names++] = ab_router_at(app->router, i)->accepts[j].name;
+	for (size_t i = 0; i < app->n_resources; i++) {
+		const struct ab_scope *scope = &app->resources[i].scope;
+
+		for (size_t j = 0; j < scope->n_needs; j++)
+			if (is_open(call, scope->needs[j]))
+				call->names[call->n_names++] = scope->needs[j];
+	}
 	return true;
+}
+
+/* Every given name is one that the plan uses. */
+static int check_givens(struct call *call, const char *name)
+{
+	size_t size = ab_plan_size(call->plan), n = 0;
+	const char **names = ab_arena_calloc(call->arena, size + 1, sizeof(*names));
+	char meant[160];
+
+	if (names == NULL)
+		return call_failed("out of memory");
+	for (size_t i = 0; i < size; i++)
+		if (strcmp(ab_plan_node(call->plan, (int)i)->name, name) != 0)
+			names[n++] = ab_plan_node(call->plan, (int)i)->name;
+	for (size_t i = 0; i < call->n_givens; i++) {
+		const char *given = call->givens[i].name;
+
+		if (ab_plan_slot(call->plan, given) < 0)
+			return ab_usage_error("call", "'%s' does not use '%s'%s", name, given,
+			        ab_did_you_mean(given, names, n, meant, sizeof(meant)));
+	}
+	return AB_EXIT_OK;
 }
 
 static int compile_plan(struct call *call, const char *name)
@@ -226,7 +272,7 @@ static int compile_plan(struct call *call, const char *name)
 		return ab_usage_error("call", "'%s' is what is asked for; it cannot be given too", name);
 	}
 	if (ab_plan_compile(&spec, &call->plan, &err) == AB_OK)
-		return AB_EXIT_OK;
+		return check_givens(call, name);
 	fprintf(stderr, "anabranch call: %s\n", err.text);
 	return err.code == AB_ENOMEM ? AB_EXIT_FAILED : AB_EXIT_USAGE;
 }
@@ -243,6 +289,27 @@ static json_t *reserved_value(const char *name)
 		return json_pack("{s:i, s:s, s:n, s:[]}", "status", 500, "title", ab_status_title(500),
 		        "resource", "fields");
 	return strcmp(name, "given") == 0 ? json_object() : NULL;
+}
+
+/* A name that has to be given: where it is needed, unless a route accepts it. */
+static int ask_for(const struct call *call, const char *name)
+{
+	const struct ab_app *app = call->load.app;
+
+	for (size_t i = 0; i < app->n_resources && find_accept(call, name) == NULL; i++) {
+		const struct ab_app_resource *resource = &app->resources[i];
+		const struct ab_scope *scope = &resource->scope;
+
+		if (ab_plan_slot(call->plan, resource->pair->key) < 0)
+			continue;
+		for (size_t j = 0; j < scope->n_needs; j++)
+			if (strcmp(scope->needs[j], name) == 0)
+				fprintf(stderr, "%s:%u:%u: resource '%.60s' needs '%.60s'\n",
+				        scope->needs_pos[j].file, scope->needs_pos[j].line,
+				        scope->needs_pos[j].column, resource->pair->key, name);
+	}
+	return ab_usage_error(
+	        "call", "'%s' is needed, and no resource has that name: give it as %s=...", name, name);
 }
 
 /* Give what there is; AB_EXIT_USAGE when a name is missing that only the caller can know. */
@@ -267,14 +334,12 @@ static int give_all(struct call *call)
 		if (node->resource != NULL || strcmp(node->name, "degraded") == 0)
 			continue;
 		accept = find_accept(call, node->name);
-		if (accept == NULL)
+		if (ab_is_reserved(node->name))
 			ab_run_give_new(call->run, (int)i, reserved_value(node->name));
-		else if (accept->fallback != NULL)
+		else if (accept != NULL && accept->fallback != NULL)
 			ab_run_give_new(call->run, (int)i, json_incref(accept->fallback));
 		else if (demanded[i])
-			return ab_usage_error("call",
-			        "'%s' is needed, and no resource has that name: give it as %s=...",
-			        node->name, node->name);
+			return ask_for(call, node->name);
 	}
 	return AB_EXIT_OK;
 }

@@ -25,7 +25,7 @@ static int failed(const char *command, const char *why)
 static int load_app(
         struct ab_load *load, const char *command, const char *file, bool running, struct ab_diags *diags)
 {
-	static const struct ab_app_options options = {.dev = true};
+	const struct ab_app_options options = {.dev = true, .open_needs = running};
 	struct ab_error err;
 
 	load->sources = ab_sources_load(file, diags);

@@ -99,6 +99,9 @@ struct ab_route {
 	                   */
 };
 
+/* request, degraded, error, given: no resource's name, and nothing a request can give. */
+bool ab_is_reserved(const char *name);
+
 /* Compile `routes:` and `errors:` of the app. False after mistakes. */
 bool ab_routes_compile(struct ab_app *app, const struct ab_sources *sources, struct ab_diags *diags);
 void ab_router_destroy(struct ab_router *router);

@@ -37,7 +37,6 @@ void *ab_build_alloc(struct ab_build *build, size_t count, size_t size);
 /* fn(ptr) when the router goes. */
 bool ab_build_defer(struct ab_build *build, void (*fn)(void *ptr), void *ptr);
 void ab_build_free_json(void *value);
-bool ab_is_reserved(const char *name);
 /* "; did you mean 'x'?" or "" */
 const char *ab_build_nearest(struct ab_build *build, const char *name, char *buf, size_t size);
 

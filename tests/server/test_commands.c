@@ -164,6 +164,27 @@ Test(commands, call_says_which_name_is_missing)
 	        "ids");
 }
 
+Test(commands, call_refuses_a_name_that_is_not_used)
+{
+	RUN(2, "", "'greet' does not use 'bogus'\n", "call", "app.yaml", "greet", "bogus=2");
+	RUN(2, "", "'greet' does not use 'user_i'; did you mean 'user_id'?", "call", "app.yaml", "greet",
+	        "user_i=2");
+	RUN(2, "", "'greet' does not use 'request'", "call", "app.yaml", "greet", "request:={}");
+	RUN(2, "", "'greet' does not use 'limit'", "call", "app.yaml", "greet", "limit=2");
+	RUN(2, "", "'ids' does not use 'lisst'; did you mean 'list'?", "call", "app.yaml", "ids", "list=1",
+	        "lisst=2");
+}
+
+Test(commands, call_takes_what_a_file_leaves_to_others)
+{
+	put("part.yaml", "resources:\n  hello: {text: 'Hello {{who}}!'}\n  other: {text: '{{else}}'}\n");
+	RUN(0, "Hello you!", "", "call", "part.yaml", "hello", "who=you");
+	RUN(2, "", "part.yaml:2:24: resource 'hello' needs 'who'\n", "call", "part.yaml", "hello");
+	RUN(2, "", "'who' is needed, and no resource has that name: give it as who=...", "call", "part.yaml",
+	        "hello");
+	RUN(2, "", "resource 'hello' needs 'who', which is no resource", "check", "part.yaml");
+}
+
 Test(commands, call_uses_the_default_of_a_name_nobody_gives)
 {
 	RUN(0, "5\n", "", "call", "app.yaml", "page_size");
