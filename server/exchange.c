@@ -6,8 +6,8 @@
  *                                           `--none, or that fails too-------' (the built-in body)
  *
  * RUNNING and EXCUSING are runs of plans; both may end at once, inside ab_exchange_start, or later, from the
- * loop. One deadline holds for both: an error page may use what time is left, and has none after the deadline
- * itself. */
+ * loop. One deadline holds for both, counted from the end of the request's head: an error page may use what
+ * time is left, and has none after the deadline itself. */
 #include "exchange.h"
 
 #include "accept.h"
@@ -18,6 +18,12 @@
 #include "timing.h"
 
 #include <string.h>
+
+enum {
+	QUICK_BODY_MS = 50, /* a body that came within this takes nothing off the deadline */
+	DEADLINE_GRAIN_MS = 250,
+	DEADLINE_STEPS = 64,
+};
 
 struct ab_exchange {
 	struct ab_app *app;
@@ -132,12 +138,36 @@ static void on_expired(struct ab_deadline *deadline)
 	ab_run_expire(x->error_run != NULL ? x->error_run : x->run, NULL);
 }
 
+/* How long the request has been here since its head had come: as long as its body took. */
+static uint64_t age(const struct ab_exchange *x)
+{
+	return x->request->head_ms != 0 ? uv_now(x->app->env->loop) - x->request->head_ms : 0;
+}
+
+/* The queue for what a slow body has left of the deadline. Rounded down, so that however long bodies take
+ * there are only DEADLINE_STEPS queues or so for a deadline. */
+static struct ab_deadline_queue *rest_queue(const struct ab_exchange *x, uint64_t left)
+{
+	uint64_t grain = x->match.route->deadline_ms / DEADLINE_STEPS;
+
+	if (grain < DEADLINE_GRAIN_MS)
+		grain = DEADLINE_GRAIN_MS;
+	return ab_deadlines_queue(x->app->env->deadlines, left - left % grain);
+}
+
 static void arm(struct ab_exchange *x)
 {
 	const struct ab_route *route = x->match.route;
+	struct ab_deadline_queue *queue = route != NULL ? route->deadline : NULL;
+	uint64_t took;
 
-	if (route != NULL && route->deadline != NULL && !ab_deadline_armed(&x->deadline))
-		ab_deadline_arm(route->deadline, &x->deadline, on_expired);
+	if (queue == NULL || ab_deadline_armed(&x->deadline))
+		return;
+	took = age(x);
+	if (AB_UNLIKELY(took >= QUICK_BODY_MS))
+		queue = rest_queue(x, took < route->deadline_ms ? route->deadline_ms - took : 0);
+	/* Without memory for another queue the whole deadline is better than none. */
+	ab_deadline_arm(queue != NULL ? queue : route->deadline, &x->deadline, on_expired);
 }
 
 /* ---- an error's answer ---- */
@@ -318,7 +348,12 @@ static void on_run_done(struct ab_run *run, void *arg)
 static enum step start_run(struct ab_exchange *x)
 {
 	const struct ab_answer *answer = x->answer;
+	uint64_t took = age(x);
 
+	if (AB_UNLIKELY(took >= QUICK_BODY_MS && took >= x->match.route->deadline_ms)) {
+		x->expired = true;
+		return refuse(x, AB_ETIMEOUT, 504, "The request's body took the whole deadline.");
+	}
 	x->run = ab_run_create(x->arena, answer->plan, &x->context);
 	if (x->run == NULL)
 		return refuse(x, AB_ENOMEM, 503, "no memory for a run");

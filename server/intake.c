@@ -272,6 +272,7 @@ static enum MHD_Result intake_head(
 	ab_ids_traceparent(&front->ids, framing->traceparent == NULL ? NULL : framing->traceparent->value,
 	        framing->traceparent == NULL ? 0 : framing->traceparent->value_len, connection->traceparent);
 	connection->state = AB_CONNECTION_BODY;
+	connection->request.head_ms = uv_now(front->env->loop);
 	if (!framing->chunked && framing->length == 0)
 		return MHD_YES; /* the last call follows at once */
 	if (!method_takes_body(method))

@@ -28,6 +28,7 @@ struct ab_request {
 	const char *client;      /* the peer's address, without port */
 	const char *id;          /* the request's id */
 	const char *traceparent; /* for ab_context: a W3C traceparent to send on, or NULL */
+	uint64_t head_ms;        /* loop time at the end of its head, from which deadlines count; 0: now */
 };
 
 /* The first header of that name (case-insensitive), or NULL. */

@@ -331,6 +331,59 @@ Test(serve, a_write_whose_client_left_is_waited_for)
 	end(&served, upstream, served_wait(&served));
 }
 
+/* ---- the deadline ---- */
+
+/* POST /slow/PATH with a body that comes in two pieces, `pause_ms` between them; the status. */
+static int post_slowly(const struct served *served, const char *path, unsigned pause_ms)
+{
+	struct http_client client;
+	struct http_answer answer;
+	char head[200];
+	int status;
+
+	snprintf(head, sizeof(head),
+	        "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	        "Content-Length: 2\r\n\r\n{",
+	        path);
+	cr_assert(http_open(&client, served->port));
+	cr_assert(http_sends(&client, head));
+	nanosleep(&(struct timespec){.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000L}, NULL);
+	cr_assert(http_sends(&client, "}"));
+	cr_assert(http_receive(&client, &answer, false));
+	status = answer.status;
+	http_answer_free(&answer);
+	http_close(&client);
+	return status;
+}
+
+Test(serve, a_deadline_counts_from_the_end_of_the_head)
+{
+	struct fake_upstream *upstream = fake_upstream_start();
+	struct served served = {0};
+	char *app;
+
+	cr_assert_geq(asprintf(&app,
+	                      "server: {body_timeout: 30s}\n"
+	                      "upstreams: {up: {url: \"%s\", timeout: 60s}}\n"
+	                      "resources:\n"
+	                      "  quick: {http: \"GET up/json\"}\n"
+	                      "  never: {http: \"GET up/stall-before\"}\n"
+	                      "  sorry: {text: \"sorry {{error.status}}\"}\n"
+	                      "routes:\n"
+	                      "  POST /over: {answer: quick, deadline: 300ms}\n"
+	                      "  POST /left: {answer: quick, deadline: 60s}\n"
+	                      "  POST /less: {answer: never, deadline: 1s, errors: {504: sorry}}\n",
+	                      fake_upstream_url(upstream)),
+	        0);
+	served_start(&served, app, one_worker);
+	free(app);
+	cr_expect_eq(post_slowly(&served, "/over", 600), 504);
+	cr_expect_eq(fake_upstream_requests(upstream), 0, "nothing is asked when no time is left");
+	cr_expect_eq(post_slowly(&served, "/left", 600), 200);
+	cr_expect_eq(post_slowly(&served, "/less", 400), 504);
+	end(&served, upstream, served_stop(&served));
+}
+
 Test(serve, signals_with_nothing_in_flight_end_it)
 {
 	for (int i = 0; i < 5; i++) {
