@@ -3,6 +3,8 @@
 
 #include "sqlite_conn.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -26,7 +28,9 @@ struct thread {
 
 struct ab_sqlite {
 	char *path;
+	char *shown; /* the same for messages */
 	bool serving;
+	bool unwritable; /* as far as can be told without writing */
 	struct queue reads, writes;
 	struct thread *threads; /* the writer first */
 	size_t n_threads;
@@ -208,6 +212,16 @@ static struct ab_sqlite_statement *statement_find(struct ab_sqlite *sqlite, cons
 	return NULL;
 }
 
+/* Better at load than in a user's face. A check does not serve, perhaps as another user. */
+static enum ab_code statement_check_writable(
+        const struct ab_sqlite *sqlite, sqlite3_stmt *stmt, struct ab_error *err)
+{
+	if (!sqlite->serving || !sqlite->unwritable || sqlite3_stmt_readonly(stmt) != 0)
+		return AB_OK;
+	return ab_error_set(err, AB_EINVALID,
+	        "this writes, which needs write access to the file '%s' and to its folder", sqlite->shown);
+}
+
 static struct ab_sqlite_statement *statement_check(struct ab_sqlite *sqlite, const char *text, size_t len,
         size_t n_params, bool named, size_t *ret_offset, struct ab_error *err)
 {
@@ -229,7 +243,8 @@ static struct ab_sqlite_statement *statement_check(struct ab_sqlite *sqlite, con
 	else if ((size_t)sqlite3_bind_parameter_count(stmt) != n_params)
 		ab_error_set(err, AB_EINVALID, "SQLite sees %d parameters where there are %zu placeholders",
 		        sqlite3_bind_parameter_count(stmt), n_params);
-	else if (!named || statement_check_columns(stmt, err) == AB_OK) {
+	else if (statement_check_writable(sqlite, stmt, err) == AB_OK &&
+	         (!named || statement_check_columns(stmt, err) == AB_OK)) {
 		if (statement == NULL && (statement = statement_add(sqlite, text, len, stmt)) == NULL)
 			ab_error_set(err, AB_ENOMEM, "out of memory");
 		else
@@ -271,10 +286,43 @@ static void sqlite_setup(void)
 	sqlite3_initialize();
 }
 
-static bool open_refuse(
-        const struct ab_sqlite_options *options, const struct ab_error *err, struct ab_diags *diags)
+static bool allowed(const char *path, int mode)
 {
-	ab_diag(diags, options->pos, "%s: %s", options->shown, err->text);
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
+}
+
+/* A log or journal can be written beside the file, as every write needs it. */
+static bool folder_writable(const char *path)
+{
+	char *log = NULL, *real = realpath(path, NULL), *slash;
+	bool writable = true;
+
+	if (real == NULL || asprintf(&log, "%s-wal", real) < 0) {
+		free(real);
+		return true; /* for the first write to tell */
+	}
+	slash = strrchr(real, '/');
+	slash[slash == real] = '\0';
+	writable = allowed(real, W_OK | X_OK) || allowed(log, W_OK);
+	free(log);
+	free(real);
+	return writable;
+}
+
+/* A reader of a file in WAL mode, or with a journal left behind, has to write as well. */
+static bool open_refuse(struct ab_sqlite *sqlite, const struct ab_sqlite_options *options,
+        const struct ab_error *err, struct ab_diags *diags)
+{
+	int rc = sqlite->checker.failed & 0xff;
+
+	if ((rc == SQLITE_READONLY || rc == SQLITE_CANTOPEN) && allowed(sqlite->path, R_OK) &&
+	        !(allowed(sqlite->path, W_OK) && folder_writable(sqlite->path)))
+		ab_diag(diags, options->pos,
+		        "'%s' is in WAL mode, or a write to it was cut off; reading it, too, needs write access to the file "
+		        "and to its folder",
+		        options->shown);
+	else
+		ab_diag(diags, options->pos, "%s: %s", options->shown, err->text);
 	return false;
 }
 
@@ -303,7 +351,7 @@ static bool sqlite_open_checker(
 	if (exists || options->serving) {
 		if (ab_sqlite_conn_open(conn, flags, false, &err) != AB_OK ||
 		        ab_sqlite_is_empty(conn, &empty, &err) != AB_OK)
-			return open_refuse(options, &err, diags);
+			return open_refuse(sqlite, options, &err, diags);
 	}
 	/* A read-only connection would leave the log's files behind; this one clears up and changes no row.
 	 */
@@ -311,12 +359,14 @@ static bool sqlite_open_checker(
 		ab_sqlite_use_wal(conn);
 	else if (exists)
 		ab_sqlite_query_only(conn);
+	sqlite->unwritable =
+	        exists && (sqlite3_db_readonly(conn->db, "main") == 1 || !folder_writable(sqlite->path));
 	if (!empty || options->schema == NULL)
 		return true;
 	if (!options->serving) {
 		ab_sqlite_conn_close(conn);
 		if (ab_sqlite_conn_open(conn, SQLITE_OPEN_READWRITE, true, &err) != AB_OK)
-			return open_refuse(options, &err, diags);
+			return open_refuse(sqlite, options, &err, diags);
 	}
 	return ab_sqlite_schema_run(conn, options->schema, diags);
 }
@@ -327,7 +377,10 @@ struct ab_sqlite *ab_sqlite_open(const struct ab_sqlite_options *options, struct
 	struct ab_sqlite *sqlite = calloc(1, sizeof(*sqlite));
 
 	pthread_once(&once, sqlite_setup);
-	if (sqlite == NULL || (sqlite->path = strdup(options->path)) == NULL) {
+	if (sqlite == NULL || (sqlite->path = strdup(options->path)) == NULL ||
+	        (sqlite->shown = strdup(options->shown)) == NULL) {
+		if (sqlite != NULL)
+			free(sqlite->path);
 		free(sqlite);
 		ab_diag(diags, options->pos, "out of memory");
 		return NULL;
@@ -366,6 +419,7 @@ void ab_sqlite_close(struct ab_sqlite *sqlite)
 	pthread_mutex_destroy(&sqlite->lock);
 	queue_fini(&sqlite->reads);
 	queue_fini(&sqlite->writes);
+	free(sqlite->shown);
 	free(sqlite->path);
 	free(sqlite);
 }

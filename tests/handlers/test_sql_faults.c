@@ -270,6 +270,7 @@ static void be_nobody(bool nobody)
 Test(sql_faults, a_read_only_file_is_read)
 {
 	struct sql_fixture f;
+	char expected[200];
 
 	sql_prepare(&f, table);
 	sql_exec(&f, "CREATE TABLE t (x); INSERT INTO t VALUES (5)");
@@ -279,12 +280,46 @@ Test(sql_faults, a_read_only_file_is_read)
 	sql_open_entry(&f, "`sqlite:test.db`", true);
 	cr_assert(f.database != NULL);
 	sql_add(&f, "q", "{`sql`: `SELECT x FROM t`, `returns`: `value`}");
-	sql_add(&f, "w", "{`sql`: `DELETE FROM t`, `returns`: `count`}");
-	sql_expect_error(
-	        &f, "w", NULL, AB_EUPSTREAM, "database 'main': attempt to write a readonly database");
+	snprintf(expected, sizeof(expected),
+	        "test.yaml:1:2: this writes, which needs write access to the file '%s' and to its folder\n",
+	        f.path);
+	sql_expect_mistake(&f, "{`sql`: `DELETE FROM t`, `returns`: `count`}", expected);
 	sql_expect(&f, "q", NULL, "5");
 	be_nobody(false);
 	chmod(f.dir, 0755);
+	sql_close(&f);
+}
+
+/* Opened by somebody who may only read: what is said. */
+static void expect_not_opened(struct sql_fixture *f, mode_t file, mode_t dir, bool serving)
+{
+	char expected[300], *mistakes;
+
+	chmod(f->path, file);
+	chmod(f->dir, dir);
+	be_nobody(true);
+	sql_open_entry(f, "`sqlite:test.db`", serving);
+	be_nobody(false);
+	chmod(f->dir, 0755);
+	cr_assert(f->database == NULL);
+	snprintf(expected, sizeof(expected),
+	        "test.yaml:1:1: '%s' is in WAL mode, or a write to it was cut off; reading it, too, needs write access to "
+	        "the file and to its folder\n",
+	        f->path);
+	mistakes = sql_mistakes(f);
+	cr_expect_str_eq(mistakes, expected, "%s", mistakes);
+	free(mistakes);
+}
+
+Test(sql_faults, a_file_in_wal_mode_is_not_read_without_write_access)
+{
+	struct sql_fixture f;
+
+	sql_prepare(&f, table);
+	sql_exec(&f, "PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+	expect_not_opened(&f, 0444, 0555, false);
+	expect_not_opened(&f, 0444, 0555, true);
+	expect_not_opened(&f, 0666, 0555, false);
 	sql_close(&f);
 }
 
