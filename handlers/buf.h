@@ -1,7 +1,7 @@
 /* handlers/buf.h: a byte buffer that grows up to a maximum set at its birth.
  *
- * A failed append sets `failed` and frees the bytes; later appends do nothing, so a writer checks once at the end.
- * The bytes are always NUL-terminated beyond `len`. */
+ * A failed append sets `failed` and frees the bytes; later appends do nothing, so a writer checks once at the
+ * end. The bytes are always NUL-terminated beyond `len`. */
 #ifndef AB_BUF_H
 #define AB_BUF_H
 
@@ -24,8 +24,8 @@ void ab_buf_fini(struct ab_buf *buf);
 /* Room for `more` bytes at the end, or NULL; the caller writes there and adds to len. */
 char *ab_buf_reserve(struct ab_buf *buf, size_t more);
 void ab_buf_printf(struct ab_buf *buf, const char *fmt, ...) AB_PRINTF(2, 3);
-/* The bytes are the caller's now (free()); the buffer is empty. NULL when it had failed or on no memory; an empty
- * buffer gives an empty string. */
+/* The bytes are the caller's now (free()); the buffer is empty. NULL when it had failed or on no memory; an
+ * empty buffer gives an empty string. */
 char *ab_buf_take(struct ab_buf *buf);
 
 static inline void ab_buf_add(struct ab_buf *buf, const void *bytes, size_t len)

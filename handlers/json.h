@@ -1,9 +1,10 @@
 /* handlers/json.h: JSON text to values and back, with one documented policy for what RFC 8259 leaves open.
  *
- * Reading: strict RFC 8259, UTF-8 only, a BOM refused; duplicate keys are an error; nesting to AB_JSON_DEPTH; an
- * integer beyond 64 bits becomes a string of its digits and the rest of the document stands; a real that
+ * Reading: strict RFC 8259, UTF-8 only, a BOM refused; duplicate keys are an error; nesting to AB_JSON_DEPTH;
+ * an integer beyond 64 bits becomes a string of its digits and the rest of the document stands; a real that
  * overflows a double becomes a string too; \u0000 and lone surrogates are errors that say where.
- * Writing: reals in the shortest form that reads back the same, always with a '.' or exponent; integers whole. */
+ * Writing: reals in the shortest form that reads back the same, always with a '.' or exponent; integers
+ * whole. */
 #ifndef AB_JSON_H
 #define AB_JSON_H
 

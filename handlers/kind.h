@@ -1,7 +1,8 @@
 /* handlers/kind.h: what a kind of resource is to the app file, and where it runs.
  *
- * A kind is one file (or folder) with a `struct ab_kind`, and one line in kind.c. Compiling happens once for each
- * worker, so nothing a compiled resource holds is shared between threads, and literals have counts of their own. */
+ * A kind is one file (or folder) with a `struct ab_kind`, and one line in kind.c. Compiling happens once for
+ * each worker, so nothing a compiled resource holds is shared between threads, and literals have counts of
+ * their own. */
 #ifndef AB_KIND_H
 #define AB_KIND_H
 
@@ -38,8 +39,8 @@ static inline enum ab_code ab_context_fetch(struct ab_context *context, struct a
 {
 	if (context->fetches >= context->max_fetches)
 		return ab_error_set(err, AB_EOVERLOAD,
-			"this run has started %u fetches, as many as server.max_fetches allows",
-			context->fetches);
+		        "this run has started %u fetches, as many as server.max_fetches allows",
+		        context->fetches);
 	context->fetches++;
 	return AB_OK;
 }
@@ -48,29 +49,31 @@ static inline enum ab_code ab_context_fetch(struct ab_context *context, struct a
 struct ab_compile {
 	struct ab_env *env;
 	struct ab_diags *diags;
-	const char *name;                 /* the resource's */
-	const struct ab_conf *map;        /* its mapping: the kind key and all others */
-	const struct ab_conf *value;      /* under the kind key (for a plain literal: the literal itself) */
+	const char *name;            /* the resource's */
+	const struct ab_conf *map;   /* its mapping: the kind key and all others */
+	const struct ab_conf *value; /* under the kind key (for a plain literal: the literal itself) */
 	struct ab_scope *scope;
-	const char *dir;                  /* paths are relative to this: the folder of the file it stands in */
-	uint64_t timeout_ms;              /* `timeout` of the resource or defaults; 0: unset */
-	const struct ab_conf *pass;       /* `pass` (checked: a list of integers), or NULL */
-	const struct ab_conf *raw;        /* `raw`: names that {+x} and {#x} may use, or NULL */
-	bool writes;                      /* the resource says `writes: true` */
-	/* NULL after reporting, or when what is wrong with the upstream or database itself has been reported. */
+	const char *dir;            /* paths are relative to this: the folder of the file it stands in */
+	uint64_t timeout_ms;        /* `timeout` of the resource or defaults; 0: unset */
+	const struct ab_conf *pass; /* `pass` (checked: a list of integers), or NULL */
+	const struct ab_conf *raw;  /* `raw`: names that {+x} and {#x} may use, or NULL */
+	bool writes;                /* the resource says `writes: true` */
+	/* NULL after reporting, or when what is wrong with the upstream or database itself has been reported.
+	 */
 	struct ab_upstream *(*upstream)(struct ab_compile *compile, const char *name, size_t len);
-	struct ab_database *(*database)(struct ab_compile *compile, const char *name); /* NULL name: the only one */
-	void *app;                        /* for those two */
+	struct ab_database *(*database)(
+	        struct ab_compile *compile, const char *name); /* NULL name: the only one */
+	void *app;                                             /* for those two */
 	/* Results. The kind may set: config (freed by handler->free), writes, timeout_ms. */
 	struct ab_resource *resource;
 };
 
 struct ab_kind {
 	const char *name;
-	const char *const *keys;          /* its own keys besides the kind key, NULL-terminated */
+	const char *const *keys; /* its own keys besides the kind key, NULL-terminated */
 	const struct ab_handler *handler;
-	/* Fill compile->resource->config. Reports mistakes to compile->diags and returns false; nothing is left
-	 * behind then. */
+	/* Fill compile->resource->config. Reports mistakes to compile->diags and returns false; nothing is
+	 * left behind then. */
 	bool (*compile)(struct ab_compile *compile);
 	/* For `plan`: one line on what it does, e.g. "GET catalog/products/{id}". May be NULL. No secrets. */
 	void (*describe)(const void *config, char *buf, size_t size);

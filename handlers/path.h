@@ -23,14 +23,15 @@ struct ab_path {
 	bool collects;
 };
 
-/* Parse what follows the first name: "" or ".a[0].b[*]". At most 32 steps. The error text says what is wrong and
- * where. Errors: AB_EINVALID, AB_ENOMEM. */
-AB_NODISCARD enum ab_code ab_path_compile(const char *text, size_t len, struct ab_path *ret_path,
-	struct ab_error *err);
+/* Parse what follows the first name: "" or ".a[0].b[*]". At most 32 steps. The error text says what is wrong
+ * and where. Errors: AB_EINVALID, AB_ENOMEM. */
+AB_NODISCARD enum ab_code ab_path_compile(
+        const char *text, size_t len, struct ab_path *ret_path, struct ab_error *err);
 void ab_path_fini(struct ab_path *path);
 
-/* Walk. The result is borrowed from `root`, or lives in `arena` when the path collects. NULL when something on the
- * way is missing (a collect over a non-list is missing; items without the rest are left out) or out of memory. */
+/* Walk. The result is borrowed from `root`, or lives in `arena` when the path collects. NULL when something
+ * on the way is missing (a collect over a non-list is missing; items without the rest are left out) or out of
+ * memory. */
 json_t *ab_path_get(const struct ab_path *path, json_t *root, struct ab_arena *arena);
 
 #endif
