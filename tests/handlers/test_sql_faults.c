@@ -281,7 +281,7 @@ Test(sql_faults, a_read_only_file_is_read)
 	cr_assert(f.database != NULL);
 	sql_add(&f, "q", "{`sql`: `SELECT x FROM t`, `returns`: `value`}");
 	snprintf(expected, sizeof(expected),
-	        "test.yaml:1:2: this writes, which needs write access to the file '%s' and to its folder\n",
+	        "test.yaml:1:2: this writes, which needs write access to the file '%s' and to its folder",
 	        f.path);
 	sql_expect_mistake(&f, "{`sql`: `DELETE FROM t`, `returns`: `count`}", expected);
 	sql_expect(&f, "q", NULL, "5");
@@ -304,7 +304,7 @@ static void expect_not_opened(struct sql_fixture *f, mode_t file, mode_t dir, bo
 	cr_assert(f->database == NULL);
 	snprintf(expected, sizeof(expected),
 	        "test.yaml:1:1: '%s' is in WAL mode, or a write to it was cut off; reading it, too, needs write access to "
-	        "the file and to its folder\n",
+	        "the file and to its folder",
 	        f->path);
 	mistakes = sql_mistakes(f);
 	cr_expect_str_eq(mistakes, expected, "%s", mistakes);
