@@ -137,7 +137,7 @@ static int listen_bind(const struct ab_address *address, bool shared)
 
 static uint16_t listen_port(int fd)
 {
-	struct sockaddr_storage storage;
+	struct sockaddr_storage storage = {0};
 	socklen_t len = sizeof(storage);
 
 	if (getsockname(fd, (struct sockaddr *)&storage, &len) != 0)
