@@ -137,13 +137,17 @@ static int listen_bind(const struct ab_address *address, bool shared)
 
 static uint16_t listen_port(int fd)
 {
-	struct sockaddr_storage storage = {0};
-	socklen_t len = sizeof(storage);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address;
+	socklen_t len = sizeof(address);
 
-	if (getsockname(fd, (struct sockaddr *)&storage, &len) != 0)
+	memset(&address, 0, sizeof(address));
+	if (getsockname(fd, &address.any, &len) != 0)
 		return 0;
-	return ntohs(storage.ss_family == AF_INET ? ((struct sockaddr_in *)&storage)->sin_port
-	                                          : ((struct sockaddr_in6 *)&storage)->sin6_port);
+	return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 }
 
 enum ab_code ab_listen(struct ab_address *address, unsigned count, int *ret_fds, struct ab_error *err)
