@@ -84,6 +84,7 @@ void ab_suggest(struct ab_error *err, const char *name, const struct ab_plan_spe
 	struct suggestion s = {.name = name, .distance = SIZE_MAX};
 	const char *resource;
 	size_t limit = strlen(name) / 3 + 1;
+	const char *before = "; available:";
 	char text[AB_ERROR_TEXT];
 	enum ab_code code;
 
@@ -96,12 +97,14 @@ void ab_suggest(struct ab_error *err, const char *name, const struct ab_plan_spe
 	resource = err->resource;
 	code = err->code;
 	memcpy(text, err->text, sizeof(text));
-	if (s.best != NULL && s.distance <= limit)
+	if (s.best != NULL && s.distance <= limit) {
 		ab_error_set(err, code, "%s; did you mean '%s'?", text, s.best);
+		before = " Available:";
+	}
 	memcpy(text, err->text, sizeof(text));
 	if (s.more > 0)
-		ab_error_set(err, code, "%s; available: %s and %zu more", text, s.list, s.more);
+		ab_error_set(err, code, "%s%s %s and %zu more", text, before, s.list, s.more);
 	else
-		ab_error_set(err, code, "%s; available: %s", text, s.listed > 0 ? s.list : "nothing");
+		ab_error_set(err, code, "%s%s %s", text, before, s.listed > 0 ? s.list : "nothing");
 	err->resource = resource;
 }

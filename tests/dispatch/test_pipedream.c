@@ -271,8 +271,8 @@ Test(pipedream, an_unresolvable_name_lists_what_is_available_across_sub_dispatch
 	cr_assert(ab_dispatcher_include(sub, subsub, NULL) == AB_OK);
 	cr_assert_str_eq(
 	        COMPILE_ERROR(&err, top, .targets = "page", .acceptable = "id", .reserved = "request"),
-	        "resource 'page' needs 'produkt', which does not exist; did you mean 'product'?; "
-	        "available: page, product, user, id, request");
+	        "resource 'page' needs 'produkt', which does not exist; did you mean 'product'? "
+	        "Available: page, product, user, id, request");
 	cr_assert(err.code == AB_EUNRESOLVABLE);
 	cr_assert_str_eq(err.resource, "page");
 	cr_assert_str_eq(COMPILE_ERROR(&err, top, .targets = "entirely_else"),
