@@ -190,6 +190,71 @@ static bool mark_all(const struct ab_app *app, bool *used)
 	return routes > 0;
 }
 
+/* ---- placeholders where nothing fills them ---- */
+
+/* A name in braces: {who}, {{who}}, {who.age}, {items[0]}; "" when it is none. */
+static size_t name_in_braces(const char *at, char *name, size_t size)
+{
+	size_t open = strspn(at, "{"), len = strcspn(at + open, "{}.[");
+	size_t close = open + strcspn(at + open, "{}");
+
+	name[0] = '\0';
+	if (at[close] == '}' && len < size && ab_is_name(at + open, len)) {
+		memcpy(name, at + open, len);
+		name[len] = '\0';
+	}
+	return close;
+}
+
+static void hint_string(const struct ab_app *app, const struct known *known, const struct ab_conf *conf,
+        struct ab_diags *diags)
+{
+	const char *text = conf->u.string.text;
+	char name[80];
+
+	for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at, '{')) {
+		size_t offset = (size_t)(at - text);
+
+		at += name_in_braces(at, name, sizeof(name));
+		if (name[0] == '\0' || !is_known(app, known, name) || ab_conf_from_env(conf, offset))
+			continue;
+		ab_hint(diags, ab_conf_at(conf, offset),
+		        "{%s} in a literal is text as it stands; it would be filled under `json:`, as in {json: \"{%s}\"}",
+		        name, name);
+		return;
+	}
+}
+
+/* Strings in a literal, in lists and mappings too. */
+static void hint_literal(const struct ab_app *app, const struct known *known, const struct ab_conf *conf,
+        struct ab_diags *diags)
+{
+	if (conf->type == AB_CONF_STRING)
+		hint_string(app, known, conf, diags);
+	for (size_t i = 0; conf->type == AB_CONF_LIST && i < conf->u.list.count; i++)
+		hint_literal(app, known, conf->u.list.items[i], diags);
+	for (size_t i = 0; conf->type == AB_CONF_MAP && i < conf->u.map.count; i++)
+		hint_literal(app, known, conf->u.map.pairs[i].value, diags);
+}
+
+static void hint_literals(const struct ab_app *app, struct ab_diags *diags)
+{
+	struct known known = {0};
+
+	add_given(&known, ab_sources_top(app->parts->sources));
+	for (size_t i = 0; i < app->n_resources && !known.failed; i++) {
+		const struct ab_app_resource *resource = &app->resources[i];
+		const struct ab_conf *conf = resource->pair->value;
+
+		if (resource->resource == NULL || strcmp(resource->kind->name, "value") != 0)
+			continue;
+		hint_literal(
+		        app, &known, conf->type == AB_CONF_MAP ? ab_conf_get(conf, "value") : conf, diags);
+	}
+	free(known.names);
+	free(known.variables);
+}
+
 /* ---- names inside sections ---- */
 
 struct inner {
@@ -220,6 +285,7 @@ void ab_app_check_use(struct ab_app *app, struct ab_diags *diags)
 	struct inner inner = {.app = app, .diags = diags};
 	bool routes = used != NULL && app->router != NULL && mark_all(app, used);
 
+	hint_literals(app, diags);
 	for (size_t i = 0; i < app->n_resources; i++) {
 		const struct ab_app_resource *resource = &app->resources[i];
 

@@ -216,6 +216,19 @@ static bool can_be_missing(const struct ab_kind *kind, const struct ab_conf *map
 	       (strcmp(returns->u.string.text, "row") == 0 || strcmp(returns->u.string.text, "value") == 0);
 }
 
+bool ab_generic_fits(const char *key, const struct ab_kind *kind, const struct ab_conf *map)
+{
+	bool http = strcmp(kind->name, "http") == 0;
+
+	if (strcmp(key, "timeout") == 0 || strcmp(key, "writes") == 0)
+		return waits(kind);
+	if (strcmp(key, "missing") == 0)
+		return can_be_missing(kind, map);
+	if (strcmp(key, "pass") == 0)
+		return http;
+	return strcmp(key, "raw") != 0 || http || strcmp(kind->name, "url") == 0;
+}
+
 static bool meaningless(
         const struct ab_conf *map, const char *key, const char *what, const char *why, struct ab_diags *diags)
 {

@@ -44,6 +44,8 @@ void ab_generic_inherit(struct ab_generic *own, const struct ab_generic *default
 /* The fallback as a value (a new reference) or as a resource's name; both NULL when there is none. False: no
  * memory. */
 bool ab_generic_fallback(const struct ab_conf *fallback, json_t **ret_value, const char **ret_resource);
+/* Whether a key of ab_generic_keys has a meaning on a resource of this kind. */
+bool ab_generic_fits(const char *key, const struct ab_kind *kind, const struct ab_conf *map);
 /* Leave out what has no meaning on a resource of this kind. What stands in its own mapping is a mistake; what
  * came from `defaults` is none (diags NULL). */
 bool ab_generic_check(struct ab_generic *own, const struct ab_kind *kind, const struct ab_conf *map,
@@ -83,7 +85,8 @@ struct ab_app_upstream *ab_app_upstream(const struct ab_app *app, const struct a
 /* Needs (unless they are `open`) and fallbacks that nothing can satisfy, whether a route uses the resource or
  * not. */
 void ab_app_check_needs(struct ab_app *app, bool open, struct ab_diags *diags);
-/* Hints: what nothing uses, and names in a template's sections that are a resource's. */
+/* Hints: what nothing uses, placeholders in literals, and names in a template's sections that are a
+ * resource's. */
 void ab_app_check_use(struct ab_app *app, struct ab_diags *diags);
 
 #endif

@@ -195,7 +195,8 @@ static bool find_kind(struct making *m)
 	return later != NULL || m->kind == NULL ? no_kind(m, later) : true;
 }
 
-/* The kind's keys and the generic ones, and nothing else. */
+/* The kind's keys and the generic ones, and nothing else. Generic ones that mean nothing on this kind are not
+ * offered; what is said when they are there is ab_generic_check's. */
 static bool check_keys(const struct making *m)
 {
 	const char *known[64];
@@ -206,7 +207,9 @@ static bool check_keys(const struct making *m)
 	for (size_t i = 0; m->kind->keys[i] != NULL && n < AB_COUNT(known) - 12; i++)
 		known[n++] = m->kind->keys[i];
 	for (size_t i = 0; ab_generic_keys[i] != NULL; i++)
-		known[n++] = ab_generic_keys[i];
+		if (ab_generic_fits(ab_generic_keys[i], m->kind, m->map) ||
+		        ab_conf_get(m->map, ab_generic_keys[i]) != NULL)
+			known[n++] = ab_generic_keys[i];
 	known[n] = NULL;
 	for (size_t i = 0; i < m->map->u.map.count; i++) {
 		const struct ab_conf_pair *pair = &m->map->u.map.pairs[i];

@@ -318,6 +318,27 @@ Test(appfile, an_app_can_be_compiled_for_several_workers)
 	appfile_close(&f);
 }
 
+Test(appfile, placeholders_in_literals_are_hinted_at)
+{
+	struct appfile f;
+
+	open_fine(&f, "resources:\n"
+	              "  a: \"{b}\"\n"
+	              "  b: 1\n"
+	              "  c: {value: [x, {y: \"is {{who.name}}\"}]}\n"
+	              "  d: \"{other} {} { b } {b\"\n"
+	              "  e: {json: [\"{a}\", \"{b}\", \"{c}\", \"{d}\", \"{who}\"]}\n"
+	              "routes:\n"
+	              "  GET /: {answer: e, accept: {who: string}}\n");
+	cr_expect_str_eq(f.hints,
+	        "app.yaml:2:7: {b} in a literal is text as it stands; it would be filled under `json:`, as in {json: "
+	        "\"{b}\"}\n"
+	        "app.yaml:4:26: {who} in a literal is text as it stands; it would be filled under `json:`, as in {json: "
+	        "\"{who}\"}",
+	        "%s", f.hints);
+	appfile_close(&f);
+}
+
 Test(appfile, what_nothing_uses_is_hinted_at)
 {
 	struct appfile f;

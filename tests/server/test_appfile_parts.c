@@ -61,7 +61,7 @@ static const struct wrong resources[] = {
 	{"an unknown key",
 		"resources:\n"
 		"  a: {text: x, tpye: html}\n",
-		"app.yaml:2:16: unknown key 'tpye' in resource 'a'; expected text, type, timeout, missing, pass, fallback, optional, writes, needs, infer or raw; did you mean 'type'?"},
+		"app.yaml:2:16: unknown key 'tpye' in resource 'a'; expected text, type, fallback, optional, needs or infer; did you mean 'type'?"},
 	{"an unknown key of http",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
@@ -88,7 +88,7 @@ static const struct wrong resources[] = {
 		"  b: {text: x, foo: 1}\n"
 		"  c: {text: \"{{a}}{{b}}{{d}}\"}\n",
 		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url; did you mean 'text'?\n"
-		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, timeout, missing, pass, fallback, optional, writes, needs, infer or raw\n"
+		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, fallback, optional, needs or infer\n"
 		"app.yaml:4:24: resource 'c' needs 'd', which is no resource, and no route accepts it; expected one or the other"},
 	{"an unresolvable need",
 		"resources:\n"
