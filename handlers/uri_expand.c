@@ -202,7 +202,7 @@ static enum ab_code append_scalar(struct expansion *x, const json_t *value, unsi
 		text = number;
 		x->buf->len = start;
 	} else if (len == 0 && x->uri->strict && x->part->where == URI_PATH) {
-		return refuse(x, "is empty, which a URL's path can't do with");
+		return refuse(x, "is empty, and a URL's path needs a value there");
 	}
 	if (prefix > 0)
 		len = prefix_len(text, len, prefix, x->op->reserved);

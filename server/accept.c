@@ -180,7 +180,7 @@ static bool opened(const struct reader *reader, const char *name)
 	const struct ab_route *route = reader->route;
 	bool found = false;
 
-	if (!reader->accept_all || name[0] == ':')
+	if (!reader->accept_all || !ab_is_name(name, strlen(name)))
 		return false;
 	for (size_t i = 0; i < route->n_answers; i++) {
 		const struct ab_answer *answer = &route->answers[i];

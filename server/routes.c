@@ -170,7 +170,24 @@ static bool read_map(
 	return *ret == NULL || ab_conf_want(*ret, AB_CONF_MAP, key, build->diags);
 }
 
-static bool read_status(struct ab_build *build, const struct ab_conf *map, const struct ab_reply_spec *spec)
+/* The same for `accept`, which looks as if a list of names could do. */
+static bool read_accept(struct ab_build *build, const struct ab_conf *map)
+{
+	const struct ab_conf *conf = map != NULL ? ab_conf_get(map, "accept") : NULL;
+	const char *name = "name";
+
+	if (conf == NULL || conf->type != AB_CONF_LIST)
+		return read_map(build, map, "accept", &build->accept);
+	if (conf->u.list.count > 0 && conf->u.list.items[0]->type == AB_CONF_STRING)
+		name = conf->u.list.items[0]->u.string.text;
+	ab_diag(build->diags, conf->pos,
+	        "accept is a list; expected a mapping of names to types, as in {%.40s: string}", name);
+	return false;
+}
+
+/* `known`: no key is unknown; else a misspelt `answer` is complained about already. */
+static bool read_status(
+        struct ab_build *build, const struct ab_conf *map, const struct ab_reply_spec *spec, bool known)
 {
 	const struct ab_conf *status = map != NULL ? ab_conf_get(map, "status") : NULL;
 	struct ab_route *route = build->route;
@@ -185,8 +202,9 @@ static bool read_status(struct ab_build *build, const struct ab_conf *map, const
 		return false;
 	}
 	if (spec->answer == NULL && spec->redirect == NULL && route->status != 204)
-		return path_mistake(build,
-		        "no `answer`; expected one, or `redirect`, or `needs` with `status: 204` for an empty answer");
+		return !known ||
+		       path_mistake(build,
+		               "no `answer`; expected one, or `redirect`, or `needs` with `status: 204` for an empty answer");
 	return true;
 }
 
@@ -236,7 +254,7 @@ static bool compile_parts(struct ab_build *build, const struct ab_conf *value,
 	        .answer = map != NULL ? ab_conf_get(map, "answer") : value,
 	        .read_only = strcmp(route->method, "GET") == 0,
 	};
-	bool ok;
+	bool known, ok;
 
 	snprintf(what, sizeof(what), "route '%.150s'", route->name);
 	if (map != NULL) {
@@ -246,14 +264,14 @@ static bool compile_parts(struct ab_build *build, const struct ab_conf *value,
 		spec.guard = ab_conf_get(map, "guard");
 		spec.needs = ab_conf_get(map, "needs");
 	}
-	ok = map == NULL || ab_conf_only(map, what, route_keys, build->diags);
-	ok = read_deadline(build, map) && ok;
+	known = map == NULL || ab_conf_only(map, what, route_keys, build->diags);
+	ok = read_deadline(build, map) && known;
 	ok = (map == NULL || (read_flag(build, map, "cross_origin", &route->cross_origin) &&
 	                             read_flag(build, map, "accept_unknown", &route->accept_unknown))) &&
 	     ok;
 	ok = read_map(build, map, "errors", &errors) && ok;
-	ok = read_status(build, map, &spec) && ok;
-	ok = read_map(build, map, "accept", &build->accept) && ab_build_accepts(build, segments, count) && ok;
+	ok = read_status(build, map, &spec, known) && ok;
+	ok = read_accept(build, map) && ab_build_accepts(build, segments, count) && ok;
 	if (!ok)
 		return false;
 	ok = ab_build_reply(build, &spec, &route->answers, &route->n_answers, &route->fixed);

@@ -22,9 +22,15 @@ struct making {
 /* The name of a resource in a list or alone. */
 static const char *resource_name(struct ab_build *build, const struct ab_conf *conf, const char *what)
 {
-	const char *name = ab_conf_string(conf, what, build->diags);
 	char nearest[160];
+	const char *name;
 
+	if (conf->type != AB_CONF_STRING && !conf->refused) {
+		ab_diag(build->diags, conf->pos, "%s is %s; expected a resource's name", what,
+		        ab_conf_describe(conf, nearest, sizeof(nearest)));
+		return NULL;
+	}
+	name = ab_conf_string(conf, what, build->diags);
 	if (name == NULL || ab_dispatcher_find(build->app->dispatcher, name) != NULL)
 		return name;
 	ab_diag(build->diags, conf->pos, "%s: no resource '%s'%s", what, name,
@@ -110,17 +116,17 @@ static void replace(char *text, const char *what, const char *by)
 }
 
 /* The route's own resources have names that the file does not know. */
-static void hide_parts(char *text)
+static void hide_parts(const struct ab_parts *parts, char *text)
 {
-	char what[64], by[64];
+	char what[200], by[64];
 
 	for (int i = 0; i < AB_PARTS; i++) {
-		const char *name = ab_part_names[i];
-
-		snprintf(what, sizeof(what), "resource '%s' needs", name);
-		snprintf(by, sizeof(by), "`%s` needs", name + 1);
+		if (!parts->has[i])
+			continue;
+		snprintf(what, sizeof(what), "resource '%s' needs", parts->names[i]);
+		snprintf(by, sizeof(by), "`%s` needs", ab_part_keys[i]);
 		replace(text, what, by);
-		snprintf(what, sizeof(what), " %s,", name);
+		snprintf(what, sizeof(what), " %s,", parts->names[i]);
 		replace(text, what, "");
 	}
 }
@@ -152,7 +158,8 @@ static void plan_mistake(const struct making *m, struct ab_error *err)
 		return;
 	}
 	for (int i = 0; pos == NULL && err->code == AB_EUNRESOLVABLE && i < AB_PARTS; i++)
-		if (err->resource != NULL && strcmp(err->resource, ab_part_names[i]) == 0)
+		if (err->resource != NULL && m->parts->has[i] &&
+		        strcmp(err->resource, m->parts->names[i]) == 0)
 			pos = unresolved_pos(m, &m->parts->scopes[i], err->text);
 	if (pos == NULL && err->resource != NULL && err->code == AB_EUNRESOLVABLE) {
 		const struct ab_resource *resource = ab_dispatcher_find(m->parts->dispatcher, err->resource);
@@ -164,7 +171,7 @@ static void plan_mistake(const struct making *m, struct ab_error *err)
 	}
 	if (pos != NULL && said_before(build, pos))
 		return;
-	hide_parts(err->text);
+	hide_parts(m->parts, err->text);
 	ab_diag(build->diags, pos != NULL ? *pos : m->spec->pos, "%s: %s", m->spec->what, err->text);
 }
 
@@ -175,7 +182,7 @@ static const struct ab_scope *scope_of(const struct making *m, const struct ab_r
 	const struct ab_app_resource *known;
 
 	for (int i = 0; i < AB_PARTS; i++)
-		if (strcmp(resource->name, ab_part_names[i]) == 0)
+		if (m->parts->has[i] && strcmp(resource->name, m->parts->names[i]) == 0)
 			return &m->parts->scopes[i];
 	known = ab_app_find(m->build->app, resource);
 	return known != NULL ? &known->scope : NULL;
@@ -420,7 +427,7 @@ static bool find_slots(const struct making *m, const char *name)
 
 	answer->answer = name != NULL ? ab_plan_slot(plan, name) : -1;
 	for (int i = 0; i < AB_PARTS; i++)
-		*parts[i] = m->parts->has[i] ? ab_plan_slot(plan, ab_part_names[i]) : -1;
+		*parts[i] = m->parts->has[i] ? ab_plan_slot(plan, m->parts->names[i]) : -1;
 	answer->request = ab_plan_slot(plan, "request");
 	answer->error = ab_plan_slot(plan, "error");
 	answer->given = ab_plan_slot(plan, "given");
@@ -476,7 +483,7 @@ static bool make_plan(
 		targets[spec.targets.count++] = needs->list[i];
 	for (int i = 0; i < AB_PARTS; i++)
 		if (m->parts->has[i])
-			targets[spec.targets.count++] = ab_part_names[i];
+			targets[spec.targets.count++] = m->parts->names[i];
 	if (ab_plan_compile(&spec, &m->answer->plan, &err) != AB_OK) {
 		plan_mistake(m, &err);
 		return false;

@@ -72,10 +72,11 @@ enum { AB_PART_HEADERS, AB_PART_COOKIES, AB_PART_REDIRECT, AB_PARTS };
 struct ab_parts {
 	struct ab_dispatcher *dispatcher; /* the app's own, or one with the parts over it */
 	bool has[AB_PARTS];
+	const char *names[AB_PARTS]; /* "redirect of GET /x": no name that a resource or a request can have */
 	struct ab_scope scopes[AB_PARTS]; /* what each part uses */
 	struct ab_fixed fixed;
 };
-extern const char *const ab_part_names[AB_PARTS]; /* ":headers", ... */
+extern const char *const ab_part_keys[AB_PARTS]; /* "headers", ... */
 
 bool ab_parts_compile(struct ab_parts *parts, struct ab_build *build, const struct ab_reply_spec *spec);
 void ab_parts_fini(struct ab_parts *parts);

@@ -2,8 +2,8 @@
  * own.
  *
  * Their placeholders are needs like any other, so the engine resolves them with the answer. They live in a
- * dispatcher that includes the app's; their names begin with ':', which no resource, and nothing given, can
- * have. Headers without a placeholder are no resource: they are written down once, at load. */
+ * dispatcher that includes the app's; their names have blanks, which those of resources can't.
+ * Headers without a placeholder are no resource: they are written down once, at load. */
 #include "../handlers/placeholder.h"
 #include "../handlers/uri_template.h"
 #include "routes_build.h"
@@ -13,7 +13,7 @@
 /* With the cookies and the server's own, at most AB_REPLY_HEADERS. */
 enum { MAX_OWN_HEADERS = 14, MAX_HEADER = 8192 };
 
-const char *const ab_part_names[AB_PARTS] = {":headers", ":cookies", ":redirect"};
+const char *const ab_part_keys[AB_PARTS] = {"headers", "cookies", "redirect"};
 
 /* ---- headers ---- */
 
@@ -231,7 +231,7 @@ bool ab_parts_add(struct ab_build *build, struct ab_parts *parts, int part, cons
 {
 	struct ab_scope *scope = &parts->scopes[part];
 	struct ab_resource spec = {
-	        .name = ab_part_names[part],
+	        .name = parts->names[part],
 	        .handler = handler,
 	        .config = config,
 	        .needs = scope->needs,
@@ -341,16 +341,27 @@ static bool own_dispatcher(struct ab_build *build, struct ab_parts *parts)
 	return true;
 }
 
+static bool name_parts(struct ab_build *build, struct ab_parts *parts, const struct ab_reply_spec *spec)
+{
+	const char *of = build->route != NULL && !spec->error ? build->route->name : spec->what;
+
+	for (int i = 0; i < AB_PARTS; i++) {
+		parts->names[i] = ab_arena_printf(build->router->arena, "%s of %.150s", ab_part_keys[i], of);
+		build->no_memory |= parts->names[i] == NULL;
+	}
+	return !build->no_memory;
+}
+
 bool ab_parts_compile(struct ab_parts *parts, struct ab_build *build, const struct ab_reply_spec *spec)
 {
 	bool ok = true;
 
 	*parts = (struct ab_parts){.dispatcher = build->app->dispatcher};
 	for (int i = 0; i < AB_PARTS; i++)
-		ab_scope_init(&parts->scopes[i], ab_part_names[i] + 1, build->diags);
+		ab_scope_init(&parts->scopes[i], ab_part_keys[i], build->diags);
 	if (spec->headers == NULL && spec->cookies == NULL && spec->redirect == NULL)
 		return true;
-	if (!own_dispatcher(build, parts))
+	if (!own_dispatcher(build, parts) || !name_parts(build, parts, spec))
 		return false;
 	if (spec->headers != NULL)
 		ok = compile_headers(build, parts, spec->headers) && ok;

@@ -2,6 +2,7 @@
 #include "timing.h"
 
 #include "../handlers/buf.h"
+#include "../handlers/conf.h"
 
 #include <uv.h>
 
@@ -56,7 +57,7 @@ const char *ab_timing_text(const struct ab_timing *timing, struct ab_arena *aren
 		const struct span *span = &timing->spans[i];
 		const char *name = ab_plan_node(timing->plan, (int)i)->name;
 
-		if (span->ended && name[0] != ':')
+		if (span->ended && ab_is_name(name, strlen(name)))
 			ab_buf_printf(&buf, "%s%s;dur=%.3f", buf.len > 0 ? ", " : "", name,
 			        (double)span->took / 1e6);
 	}

@@ -408,7 +408,8 @@ static void key_without_value(
 			return;
 		}
 	}
-	ab_diag(r->diags, key->pos, "'%.60s' has no value; expected one, or null", name);
+	ab_diag(r->diags, key->pos, "'%.60s' has no value; expected %s", name,
+	        strstr(name, " /") != NULL ? "the name of a resource" : "one, or null");
 }
 
 static void report_cut(struct reader *r, struct mapping *m)

@@ -654,6 +654,29 @@ Test(exchange, placeholders_in_headers_cookies_and_redirects_are_needs)
 	web_close(&w);
 }
 
+Test(exchange, what_a_route_makes_itself_fails_under_a_name_for_people)
+{
+	struct web_reply *r;
+	struct web w;
+
+	web_open(&w,
+	        "resources: {page: {text: x}, sorry: {text: \"{{error.resource}}\"}}\n"
+	        "routes:\n"
+	        "  GET /go: {redirect: \"/x/{to}\", accept: {to: string}}\n"
+	        "  GET /set: {answer: page, headers: {X-A: \"{to}\"}, accept: {to: json}, errors: {5xx: sorry, 4xx: "
+	        "sorry}}\n");
+	r = web_get(&w, "GET /go?to=", NULL, NULL);
+	cr_expect_str_eq(r->reply->error->resource, "redirect of GET /go");
+	cr_expect_not_null(
+	        strstr(r->reply->error->text, "{to} is empty, and a URL's path needs a value there"), "%s",
+	        r->reply->error->text);
+	web_done(r);
+	r = web_get(&w, "GET /set?to=[1]", NULL, NULL);
+	cr_expect_str_eq(web_body(r), "headers of GET /set");
+	web_done(r);
+	web_close(&w);
+}
+
 Test(exchange, a_routes_own_policies_replace_the_servers)
 {
 	struct web_reply *r;

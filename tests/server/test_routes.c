@@ -15,6 +15,16 @@ static const struct {
         {PAGE "routes:\n  GET /: pge\n", "app.yaml:7:10: answer: no resource 'pge'; did you mean 'page'?",
                 "a wrong name"},
         {PAGE "routes:\n  GET /: {anser: page}\n", "did you mean 'answer'", "a wrong key"},
+        {PAGE "routes:\n  GET /: [page]\n", "app.yaml:7:10: answer is a list; expected a resource's name\n",
+                "a list"},
+        {PAGE "routes:\n  GET /: 5\n", "app.yaml:7:10: answer is the number 5; expected a resource's name\n",
+                "a number"},
+        {PAGE "routes:\n  GET /: {answer: page, guard: [[id]]}\n",
+                "guard is a list; expected a resource's name\n", "a list of lists"},
+        {PAGE "routes:\n  GET /l:\n", "'GET /l' has no value; expected the name of a resource\n", "nothing"},
+        {PAGE "routes:\n  GET /: {answer: page, accept: [who]}\n",
+                "accept is a list; expected a mapping of names to types, as in {who: string}\n",
+                "a list of names"},
         {PAGE "routes:\n  FETCH /: page\n", "no method 'FETCH'; expected GET, POST, PUT, PATCH or DELETE",
                 "no method"},
         {PAGE "routes:\n  HEAD /: page\n", "HEAD runs the GET route", "a derived method"},
@@ -113,7 +123,7 @@ Test(routes, a_need_that_nothing_meets_is_said_once)
 
 	cr_expect_str_eq(found,
 	        "app.yaml:3:17: route 'GET /a': resource 'page' needs 'nam', which does not exist; "
-	        "did you mean 'name'?; available: name, page, request, error, given\n",
+	        "did you mean 'name'? Available: name, page, request, error, given\n",
 	        "%s", found);
 	free(found);
 }
