@@ -169,15 +169,14 @@ static enum ab_code run_write(struct ab_sqlite_conn *conn, struct ab_sqlite_prep
 	struct ab_error ignored;
 	enum ab_code code = run_control(conn, conn->begin, err);
 
-	if (code != AB_OK)
-		return code;
-	code = run_statement(conn, prepared, job, rows, err);
+	if (code == AB_OK)
+		code = run_statement(conn, prepared, job, rows, err);
 	if (code == AB_OK && !ab_sql_job_move(job, AB_SQL_RUNNING, AB_SQL_COMMITTING))
 		code = ab_error_set(err, AB_ECANCELED, "database '%s': rolled back", conn->name);
 	if (code == AB_OK)
 		code = run_control(conn, conn->commit, err);
-	/* Some failures have ended the transaction already; one that can't be ended ends with its connection.
-	 */
+	/* Some failures have ended the transaction already, and BEGIN may have begun it though it was
+	 * interrupted; one that can't be ended ends with its connection. */
 	if (sqlite3_get_autocommit(conn->db) == 0 && run_control(conn, conn->rollback, &ignored) != AB_OK)
 		ab_sqlite_conn_close(conn);
 	return code;

@@ -1,5 +1,7 @@
 /* tests/handlers/test_sql_faults.c: what a database does when it is slow, locked, full, broken or asked too
  * much. */
+#include "../../handlers/sql/job.h"
+#include "../../handlers/sql/sqlite_conn.h"
 #include "sql_fixture.h"
 
 #include <criterion/criterion.h>
@@ -75,6 +77,38 @@ Test(sql_faults, a_write_that_times_out_is_rolled_back)
 	sql_expect_error(&f, "endless", NULL, AB_ETIMEOUT, "database 'main'");
 	sql_expect(&f, "add", NULL, "1");
 	sql_expect(&f, "all", NULL, "[{\"x\":7}]");
+	sql_close(&f);
+}
+
+/* SQLite looks whether a job is still wanted at every thousandth step: once in some hundred times that is when
+ * BEGIN has just begun. */
+Test(sql_faults, a_write_stopped_while_it_begins_leaves_no_transaction)
+{
+	struct ab_sqlite_statement insert = {.text = "INSERT INTO t VALUES (1)", .writes = true};
+	struct ab_sqlite_conn conn = {.role = AB_SQLITE_WRITER, .name = "main", .max_rows = 1};
+	struct ab_sql_job *job = calloc(1, sizeof(*job));
+	struct sql_fixture f;
+
+	sql_prepare(&f, NULL);
+	sql_exec(&f, "CREATE TABLE t (x)");
+	insert.len = strlen(insert.text);
+	conn.path = f.path;
+	cr_assert_not_null(job);
+	job->statement = &insert;
+	job->returns = AB_SQL_COUNT;
+	job->timeout_ms = 1000;
+	for (int i = 0; i < 1000; i++) {
+		atomic_store(&job->state, AB_SQL_STOPPED);
+		ab_sqlite_run(&conn, job);
+		cr_assert_null(job->value);
+		cr_assert(conn.db == NULL || sqlite3_get_autocommit(conn.db) != 0, "%d: %s", i, job->err.text);
+	}
+	atomic_store(&job->state, AB_SQL_RUNNING);
+	ab_sqlite_run(&conn, job);
+	cr_assert_eq(json_integer_value(job->value), 1, "%s", job->err.text);
+	json_decref(job->value);
+	ab_sqlite_conn_close(&conn);
+	free(job);
 	sql_close(&f);
 }
 
