@@ -359,9 +359,11 @@ static void print_node(const struct view *v, int at)
 	if (known != NULL && known->kind->describe != NULL)
 		known->kind->describe(node->resource->config, text, sizeof(text));
 	shorten(text);
-	printf("    %-20s %s%s%s\n", node->name,
-	        known != NULL ? known->kind->name : node->resource->handler->kind,
-	        text[0] != '\0' ? "  " : "", text);
+	if (known != NULL)
+		printf("    %-20s %s%s%s\n", node->name, known->kind->name, text[0] != '\0' ? "  " : "",
+		        text);
+	else
+		printf("    %s\n", node->name); /* the route's own, called after what it is */
 	printf("    %-20s needs ", "");
 	for (size_t i = 0; i < node->n_needs; i++)
 		printf("%s%s%s", i > 0 ? ", " : "", node->resource->needs[i],

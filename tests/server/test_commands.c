@@ -61,7 +61,8 @@ static const char app[] =
         "  GET /size: {answer: page_size, accept: {limit: {type: integer, default: 5}}}\n"
         "  GET /ids: {answer: ids, accept: {list: {type: [integer]}}}\n"
         "  GET /slow: {answer: product, accept: {product_id: {type: integer, default: 9}}, deadline: 400ms}\n"
-        "  POST /notes: {answer: note, accept: {text: string}}\n";
+        "  POST /notes: {answer: note, accept: {text: string}}\n"
+        "  GET /go/{to}: {redirect: '/products/{to}'}\n";
 
 static void make_app(void)
 {
@@ -305,6 +306,14 @@ Test(commands, plan_says_what_every_request_gives)
 	cr_assert(plan_says("  given: limit\n", "/size", "limit"));
 	cr_assert(plan_says("  given: product_id\n", "/products/1", NULL));
 	cr_assert(plan_says("  given: product_id, user_id\n", "/products/1", "user_id"));
+}
+
+Test(commands, plan_calls_what_a_route_makes_itself_by_a_name_for_people)
+{
+	cr_assert(plan_says("    redirect of GET /go/{to}\n"
+	                    "                         needs to (given)\n"
+	                    "  critical path: redirect of GET /go/{to}\n",
+	        "/go/1", NULL));
 }
 
 Test(commands, plan_marks_writes)
