@@ -80,8 +80,8 @@ Test(sql_faults, a_write_that_times_out_is_rolled_back)
 	sql_close(&f);
 }
 
-/* SQLite looks whether a job is still wanted at every thousandth step: once in some hundred times that is when
- * BEGIN has just begun. */
+/* SQLite looks whether a job is still wanted at every thousandth step: once in some hundred times that is
+ * when BEGIN has just begun. */
 Test(sql_faults, a_write_stopped_while_it_begins_leaves_no_transaction)
 {
 	struct ab_sqlite_statement insert = {.text = "INSERT INTO t VALUES (1)", .writes = true};
@@ -101,7 +101,8 @@ Test(sql_faults, a_write_stopped_while_it_begins_leaves_no_transaction)
 		atomic_store(&job->state, AB_SQL_STOPPED);
 		ab_sqlite_run(&conn, job);
 		cr_assert_null(job->value);
-		cr_assert(conn.db == NULL || sqlite3_get_autocommit(conn.db) != 0, "%d: %s", i, job->err.text);
+		cr_assert(
+		        conn.db == NULL || sqlite3_get_autocommit(conn.db) != 0, "%d: %s", i, job->err.text);
 	}
 	atomic_store(&job->state, AB_SQL_RUNNING);
 	ab_sqlite_run(&conn, job);
