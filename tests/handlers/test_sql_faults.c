@@ -84,7 +84,8 @@ Test(sql_faults, a_write_that_times_out_is_rolled_back)
  * when BEGIN has just begun. */
 Test(sql_faults, a_write_stopped_while_it_begins_leaves_no_transaction)
 {
-	struct ab_sqlite_statement insert = {.text = "INSERT INTO t VALUES (1)", .writes = true};
+	char text[] = "INSERT INTO t VALUES (1)";
+	struct ab_sqlite_statement insert = {.text = text, .writes = true};
 	struct ab_sqlite_conn conn = {.role = AB_SQLITE_WRITER, .name = "main", .max_rows = 1};
 	struct ab_sql_job *job = calloc(1, sizeof(*job));
 	struct sql_fixture f;
