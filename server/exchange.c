@@ -20,9 +20,8 @@
 #include <string.h>
 
 enum {
-	QUICK_BODY_MS = 50, /* a body that came within this takes nothing off the deadline */
-	DEADLINE_GRAIN_MS = 250,
-	DEADLINE_STEPS = 64,
+	QUICK_BODY_MS = 50,  /* a body that came within this takes nothing off the deadline */
+	DEADLINE_STEPS = 32, /* of what a slower one leaves of it */
 };
 
 struct ab_exchange {
@@ -144,15 +143,13 @@ static uint64_t age(const struct ab_exchange *x)
 	return x->request->head_ms != 0 ? uv_now(x->app->env->loop) - x->request->head_ms : 0;
 }
 
-/* The queue for what a slow body has left of the deadline. Rounded down, so that however long bodies take
- * there are only DEADLINE_STEPS queues or so for a deadline. */
+/* The queue for what a slow body has left of the deadline. Rounded down to a step, so that however long
+ * bodies take there are only so many queues for each deadline. */
 static struct ab_deadline_queue *rest_queue(const struct ab_exchange *x, uint64_t left)
 {
-	uint64_t grain = x->match.route->deadline_ms / DEADLINE_STEPS;
+	uint64_t step = x->match.route->deadline_ms / DEADLINE_STEPS;
 
-	if (grain < DEADLINE_GRAIN_MS)
-		grain = DEADLINE_GRAIN_MS;
-	return ab_deadlines_queue(x->app->env->deadlines, left - left % grain);
+	return ab_deadlines_queue(x->app->env->deadlines, step > 0 ? left - left % step : left);
 }
 
 static void arm(struct ab_exchange *x)
