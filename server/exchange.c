@@ -145,9 +145,9 @@ static uint64_t age(const struct ab_exchange *x)
 
 /* The queue for what a slow body has left of the deadline. Rounded down to a step, so that however long
  * bodies take there are only so many queues for each deadline. */
-static struct ab_deadline_queue *rest_queue(const struct ab_exchange *x, uint64_t left)
+static struct ab_deadline_queue *rest_queue(const struct ab_exchange *x, uint64_t whole, uint64_t took)
 {
-	uint64_t step = x->match.route->deadline_ms / DEADLINE_STEPS;
+	uint64_t step = whole / DEADLINE_STEPS, left = took < whole ? whole - took : 0;
 
 	return ab_deadlines_queue(x->app->env->deadlines, step > 0 ? left - left % step : left);
 }
@@ -155,16 +155,18 @@ static struct ab_deadline_queue *rest_queue(const struct ab_exchange *x, uint64_
 static void arm(struct ab_exchange *x)
 {
 	const struct ab_route *route = x->match.route;
-	struct ab_deadline_queue *queue = route != NULL ? route->deadline : NULL;
+	struct ab_deadline_queue *whole = route != NULL ? route->deadline : x->app->router->deadline;
+	struct ab_deadline_queue *rest = NULL;
 	uint64_t took;
 
-	if (queue == NULL || ab_deadline_armed(&x->deadline))
+	if (whole == NULL || ab_deadline_armed(&x->deadline))
 		return;
 	took = age(x);
 	if (AB_UNLIKELY(took >= QUICK_BODY_MS))
-		queue = rest_queue(x, took < route->deadline_ms ? route->deadline_ms - took : 0);
+		rest = rest_queue(
+		        x, route != NULL ? route->deadline_ms : x->app->settings->deadline_ms, took);
 	/* Without memory for another queue the whole deadline is better than none. */
-	ab_deadline_arm(queue != NULL ? queue : route->deadline, &x->deadline, on_expired);
+	ab_deadline_arm(rest != NULL ? rest : whole, &x->deadline, on_expired);
 }
 
 /* ---- an error's answer ---- */

@@ -27,6 +27,7 @@ struct ab_router {
 	size_t n_routes;
 	struct ab_error_rule *errors;
 	size_t n_errors;
+	struct ab_deadline_queue *deadline; /* of a request that no route takes; NULL: there is no loop */
 };
 
 /* An empty router; NULL when out of memory. Freed by ab_router_destroy. */

@@ -145,21 +145,28 @@ static bool read_flag(struct ab_build *build, const struct ab_conf *map, const c
 	return conf == NULL || ab_conf_bool(conf, key, ret, build->diags);
 }
 
+/* The queue for a deadline; NULL where nothing is served. */
+static bool make_deadline(struct ab_build *build, uint64_t ms, struct ab_deadline_queue **ret)
+{
+	struct ab_env *env = build->app->env;
+
+	if (env == NULL || env->deadlines == NULL)
+		return true;
+	*ret = ab_deadlines_queue(env->deadlines, ms);
+	if (*ret == NULL)
+		build->no_memory = true;
+	return *ret != NULL;
+}
+
 static bool read_deadline(struct ab_build *build, const struct ab_conf *map)
 {
 	struct ab_route *route = build->route;
 	const struct ab_conf *conf = map != NULL ? ab_conf_get(map, "deadline") : NULL;
-	struct ab_env *env = build->app->env;
 
 	route->deadline_ms = build->app->settings->deadline_ms;
 	if (conf != NULL && !ab_conf_duration(conf, "deadline", &route->deadline_ms, build->diags))
 		return false;
-	if (env == NULL || env->deadlines == NULL)
-		return true;
-	route->deadline = ab_deadlines_queue(env->deadlines, route->deadline_ms);
-	if (route->deadline == NULL)
-		build->no_memory = true;
-	return route->deadline != NULL;
+	return make_deadline(build, route->deadline_ms, &route->deadline);
 }
 
 /* A mapping under a key, absent, or a mistake. */
@@ -342,7 +349,8 @@ static bool compile_all(struct ab_build *build, const struct ab_conf *root)
 	const struct ab_conf *routes, *errors;
 	bool ok = read_map(build, root, "errors", &errors);
 
-	if (!collect_names(build))
+	if (!collect_names(build) ||
+	        !make_deadline(build, build->app->settings->deadline_ms, &build->router->deadline))
 		return false;
 	if (!ok || !ab_build_errors(build, NULL, errors, &build->router->errors, &build->router->n_errors)) {
 		/* Said once is enough; the routes are still checked. */

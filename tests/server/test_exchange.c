@@ -426,6 +426,23 @@ Test(exchange, the_deadline_ends_what_takes_too_long)
 	fake_upstream_stop(upstream);
 }
 
+Test(exchange, the_servers_deadline_holds_where_no_route_is_met)
+{
+	struct fake_upstream *upstream = fake_upstream_start();
+	char yaml[400];
+	struct web w;
+
+	snprintf(yaml, sizeof(yaml),
+	        "server: {deadline: 50ms}\nupstreams:\n  up: {url: \"%s\", timeout: 60s}\n"
+	        "resources:\n  slow: {http: \"GET up/stall-before\"}\nerrors: {404: slow}\nroutes: {GET /: slow}\n",
+	        fake_upstream_url(upstream));
+	web_open(&w, yaml);
+	expect(&w, "GET /nowhere", "Accept: application/json", NULL, 404,
+	        "{\"title\":\"Not Found\",\"status\":404,\"detail\":\"No route has this path.\",\"request_id\":\"test-id\"}\n");
+	web_close(&w);
+	fake_upstream_stop(upstream);
+}
+
 Test(exchange, an_error_page_may_fetch_and_takes_over_what_was_fetched)
 {
 	struct fake_upstream *upstream = fake_upstream_start();
