@@ -145,6 +145,7 @@ static void on_done(struct ab_exchange *exchange, void *arg)
 	cr_assert_eq(exchange, r->exchange);
 	r->done = true;
 	r->reply = ab_exchange_reply(exchange);
+	uv_stop(r->web->env.loop); /* from a timer's callback, it would wait for an event first */
 }
 
 static void add_headers(struct web_reply *r, const char *text)
