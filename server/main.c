@@ -1,5 +1,4 @@
-/* server/main.c: the program `anabranch`: which command is meant. And, for whoever opens the house, a map of
- * it.
+/* server/main.c: the program `anabranch`: which command is meant. And, for whoever opens the house, a map.
  *
  * Arrows point down: server -> handlers -> dispatch. Each header says what its part is to others.
  *
@@ -12,33 +11,44 @@
  *   load         an app read and compiled for the commands that use it once
  *
  * A REQUEST, FROM THE SOCKET INWARDS
- *   listen       sockets; worker: a thread with a loop; env: a worker's surroundings
- *   front        libmicrohttpd in the loop; connection, intake: a request read, its connection suspended;
- * guard: heads that two programs could read in two ways are refused exchange     one request: match, accept,
- * run, answer, error page router       which route (uri: the raw path, decoded once) accept       what the
- * request may give (accept_value: text to types; pattern; origin: other sites' pages) request_value  the
- * value `request` dispatch/    the run, below reply        the answer (negotiate: which media type; problem:
- * built-in bodies; timing: Server-Timing) log, ids     one line a request, through a ring to a thread; admin:
- * GET /healthz
+ *   listen       sockets
+ *   worker       a thread with a loop (env: a worker's surroundings)
+ *   front        libmicrohttpd in the loop
+ *   connection   connections coming and going, and what ends them early
+ *   intake       a request read, its connection suspended while it is worked on
+ *   guard        heads that two programs could read in two ways are refused
+ *   exchange     one request: match, accept, run, answer, error page
+ *   router       which route (uri: the raw path, decoded once)
+ *   accept       what the request may give (accept_value: text to types; accept_given; pattern)
+ *   origin       requests from other sites' pages
+ *   request_value  the value `request`
+ *   (dispatch/: the run)
+ *   reply        the answer (negotiate: which media type; problem: built-in bodies; timing)
+ *   log, log_line  one line a request, through a ring to a thread (ids: its name)
+ *   admin        GET /healthz
  *
  * AN APP FILE, FROM TEXT TO PLANS
- *   source       the files, with includes; yaml, plain, interpolate, conf_tree: text to a tree with positions
+ *   source       the files, with their includes (source_check)
+ *   yaml         text to a tree with positions (plain, interpolate, conf_tree; yaml_explain: mistakes)
+ *   settings     `server:`
  *   shared       what a process has once: settings, databases
- *   app          one worker's copy: app_resources asks each kind to compile, app_generic reads the keys all
- * have, app_check finds what nothing can satisfy routes       routes and errors to plans: routes_accept,
- * routes_answer, routes_errors, routes_cookies, routes_parts
+ *   app          one worker's copy (app_resources: each kind compiles; app_generic: keys all have;
+ *                app_check: what nothing can satisfy)
+ *   routes       routes and errors to plans (routes_accept, _answer, _errors, _cookies, _parts)
  *
  * handlers/      the kinds of resource, listed in kind.c
- *   http/        libcurl on the loop;  sql/  SQLite on threads of its own;  mustache/, text, template
- *   value, json_kind, url        what needs no waiting
- *   scope, path, placeholder, structure, uri_template        how placeholders become needs and values
- *   json_read, json_write, buf, deadline, conf, diags, nearest        what several use
+ *   http/        libcurl on the loop
+ *   sql/         SQLite on threads of its own
+ *   mustache/    templates compiled and rendered (text, template: the kinds)
+ *   value, json_kind, url   what needs no waiting
+ *   scope, path, placeholder, structure, uri_template   how placeholders become needs and values
+ *   json_read, json_write, buf, deadline, conf, diags, nearest   what several use
  *
  * dispatch/      the engine
- *   dispatcher   named resources and includes;  resource.h: the contract of a handler
- *   plan, order  what targets need, in order, compiled once (suggest: what to say of a name that is not
- * there) run, slot    one evaluation: run.c from start to end, slot.c one resource's way arena, error, alloc,
- * table, bitset        what they stand on */
+ *   dispatcher   named resources and includes (resource.h: the contract of a handler)
+ *   plan, order  what targets need, in order, compiled once (suggest: what to say of a name not there)
+ *   run, slot    one evaluation: run.c from start to end, slot.c one resource's way
+ *   arena, error, alloc, table, bitset   what they stand on */
 #include "commands.h"
 
 #include <getopt.h>
@@ -105,6 +115,12 @@ int ab_finish_stdout(const char *command, int code)
 	return AB_EXIT_FAILED;
 }
 
+static int print_version(void)
+{
+	puts("anabranch " AB_VERSION);
+	return ab_finish_stdout(NULL, AB_EXIT_OK);
+}
+
 static int unknown_command(const char *name)
 {
 	const char *names[AB_COUNT(commands)], *nearest;
@@ -133,8 +149,7 @@ int main(int argc, char **argv)
 		print_help(stdout);
 		return ab_finish_stdout(NULL, AB_EXIT_OK);
 	case 'V':
-		puts("anabranch " AB_VERSION);
-		return ab_finish_stdout(NULL, AB_EXIT_OK);
+		return print_version();
 	default:
 		return ab_usage_error(NULL, "there is no option %s", argv[optind > 1 ? optind - 1 : 1]);
 	}
@@ -142,9 +157,13 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return AB_EXIT_USAGE;
 	}
-	for (size_t i = 0; i < AB_COUNT(commands); i++)
-		if (strcmp(argv[optind], commands[i].name) == 0)
-			return commands[i].run(argc - optind, argv + optind);
+	for (size_t i = 0; i < AB_COUNT(commands); i++) {
+		if (strcmp(argv[optind], commands[i].name) != 0)
+			continue;
+		if (argc == optind + 2 && strcmp(argv[optind + 1], "--version") == 0)
+			return print_version();
+		return commands[i].run(argc - optind, argv + optind);
+	}
 	if (strcmp(argv[optind], "help") != 0)
 		return unknown_command(argv[optind]);
 	print_help(stdout);

@@ -105,14 +105,16 @@ Test(commands, version_is_one_line)
 	RUN(0, "anabranch " AB_VERSION "\n", "", "--version");
 }
 
-Test(commands, every_command_has_help)
+Test(commands, every_command_has_help_and_the_version)
 {
 	static const char *const commands[] = {"serve", "call", "check", "plan", "render"};
 
 	RUN(0, NULL, "", "--help");
 	RUN(0, NULL, "", "help");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		RUN(0, NULL, "", commands[i], "--help");
+		RUN(0, "anabranch " AB_VERSION "\n", "", commands[i], "--version");
+	}
 }
 
 Test(commands, without_a_command_the_help_goes_to_stderr)
