@@ -11,7 +11,6 @@
 #define AB_NODISCARD __attribute__((warn_unused_result))
 #define AB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define AB_FALLTHROUGH __attribute__((fallthrough))
-#define AB_UNUSED __attribute__((unused))
 #define AB_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define AB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AB_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -157,8 +157,3 @@ void ab_database_close(struct ab_database *database)
 	free(database->name);
 	free(database);
 }
-
-const char *ab_database_name(const struct ab_database *database)
-{
-	return database->name;
-}

@@ -20,7 +20,6 @@ struct ab_database *ab_database_open(
 /* Ends the threads. Every call must have completed; a statement still running for a call that was cancelled
  * or out of time is interrupted and waited for. NULL is fine. */
 void ab_database_close(struct ab_database *database);
-const char *ab_database_name(const struct ab_database *database);
 
 struct ab_sql *ab_sql_create(struct ab_env *env);
 /* All calls must have completed. Frees itself, on the loop, when the last statement is back that was

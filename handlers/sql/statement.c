@@ -250,7 +250,7 @@ static struct ab_sql_statement *compile_statement(struct ab_compile *compile, co
 	return statement;
 }
 
-bool ab_sql_statement_compile(struct ab_compile *compile)
+static bool compile_sql(struct ab_compile *compile)
 {
 	struct ab_sql_statement *statement;
 	struct ab_sql_text text;
@@ -281,7 +281,7 @@ void ab_sql_statement_free(void *config)
 	free(statement);
 }
 
-void ab_sql_statement_describe(const void *config, char *buf, size_t size)
+static void describe_sql(const void *config, char *buf, size_t size)
 {
 	const struct ab_sql_statement *statement = config;
 
@@ -292,6 +292,6 @@ const struct ab_kind ab_kind_sql = {
         .name = "sql",
         .keys = (const char *const[]){"returns", "database", NULL},
         .handler = &ab_sql_handler,
-        .compile = ab_sql_statement_compile,
-        .describe = ab_sql_statement_describe,
+        .compile = compile_sql,
+        .describe = describe_sql,
 };

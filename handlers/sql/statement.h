@@ -26,9 +26,7 @@ struct ab_sql_statement {
 	struct ab_ref params[]; /* in the order they occur */
 };
 
-bool ab_sql_statement_compile(struct ab_compile *compile);
 void ab_sql_statement_free(void *config);
-void ab_sql_statement_describe(const void *config, char *buf, size_t size);
 
 extern const struct ab_handler ab_sql_handler; /* query.c */
 
