@@ -1,10 +1,10 @@
 /* handlers/http/client.c: curl multis on the worker's loop.
  *
  * A connection is watched by one uv_poll from its opening to its closing. When libcurl lets go of an idle one
- * the poll stays armed, since it will be wanted again and arming costs
- * system calls; an event on it in that time (the upstream closed it) stops the poll at once, or it would fire
- * for ever. A descriptor that is no kept connection when libcurl lets go of it is closed behind our back: one
- * of a resolver's, or one still connecting (7.88 closes those without a word); its poll ends there and then.
+ * the poll stays armed, since it will be wanted again and arming costs system calls; an event on it in that
+ * time (the upstream closed it) stops the poll at once, or it would fire for ever. A descriptor that is no
+ * kept connection when libcurl lets go of it is closed behind our back: one of a resolver's, or one still
+ * connecting (7.88 closes those without a word); its poll ends there and then.
  *
  * No completion is ever handed on from inside a libcurl callback: results are read after each socket action.
  */

@@ -1,8 +1,7 @@
 /* handlers/mustache/mustache.h: Mustache on values, compiled once and rendered into one buffer.
  *
  * Complete against the official specification with inheritance and dynamic names; no lambdas. False, null,
- * missing,
- * "", [] and 0 are falsy. Templates are read-only once compiled. */
+ * what is missing, "", [] and 0 are falsy. Templates are read-only once compiled. */
 #ifndef AB_MUSTACHE_H
 #define AB_MUSTACHE_H
 

@@ -8,14 +8,19 @@
  *   /json             {"id": 1, "name": "Lamp", "price": 149.95, "tags": ["a", "b"]}
  *   /json-suffix      the same as application/problem+json; charset=utf-8
  *   /text             text/plain: Hello from upstream
- *   /echo             JSON: method, target, headers (lower case; repeated ones joined by ", "), body (null
- * when not UTF-8), connection (1 for the first accepted) /status/NNN       that status with {"status": NNN}
+ *   /echo             JSON: method, target, headers (lower case; repeated ones joined by ", "),
+ *                     body (null when not UTF-8), connection (1 for the first accepted)
+ *   /status/NNN       that status with {"status": NNN}
  *   /204, /empty      204; 200 with Content-Length: 0 and application/json
- *   /reply?...        as the query says: status, type, body, name and header (one more header), ms (wait
- * first) /big?bytes=N      a JSON string, N bytes with its quotes /chunked          the /json document in
- * chunks of 7 bytes /gzip             the /json document, gzip /headers          X-Twice two times,
- * X-Cased-Name, ETag, an empty X-Empty /redirect?to=U    302 to U (/json unless given) /slow?ms=N        the
- * /json document after N ms /hold             the /json document once fake_upstream_release lets it go
+ *   /reply?...        as the query says: status, type, body, name and header (one more header),
+ *                     ms (wait first)
+ *   /big?bytes=N      a JSON string, N bytes with its quotes
+ *   /chunked          the /json document in chunks of 7 bytes
+ *   /gzip             the /json document, gzip
+ *   /headers          X-Twice two times, X-Cased-Name, ETag, an empty X-Empty
+ *   /redirect?to=U    302 to U (/json unless given)
+ *   /slow?ms=N        the /json document after N ms
+ *   /hold             the /json document once fake_upstream_release lets it go
  *   /close-idle       the /json document, then closes without having said so
  * faults
  *   /stall-before     nothing, ever
