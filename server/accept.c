@@ -59,6 +59,12 @@ static void keep(struct reader *reader, size_t index, json_t *value)
 		reader->no_memory = true;
 		return;
 	}
+	/* One mistake is told of each name: what comes after it, or after too many items, is not looked at.
+	 */
+	if (reader->wrong[index] || (accept->repeats && json_array_size(*place) > accept->max_items)) {
+		json_decref(value);
+		return;
+	}
 	message = ab_accept_judge(accept, value, reader->arena);
 	if (message != NULL) {
 		complain_about(reader, index, message);

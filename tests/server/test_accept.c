@@ -1,6 +1,8 @@
 /* What requests may give: types, limits, places, and every offending field at once. */
 #include "web.h"
 
+#include "../../dispatch/alloc.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -265,7 +267,8 @@ Test(accept, a_body_that_was_not_read_is_not_said_to_lack_fields)
 	             "    answer: page\n"
 	             "    accept: {a: string, b: {type: integer, in: query}}\n");
 	expect(&w, "POST /x?b=1", "Content-Type: text/plain", "a=1", "415", "another media type");
-	expect(&w, "POST /x?b=z", NULL, "a=1", "415 b must be an integer", "no media type, and a wrong query");
+	expect(&w, "POST /x?b=z", NULL, "a=1", "415 b must be an integer",
+	        "no media type, and a wrong query");
 	expect(&w, "POST /x", json, "[1]", "400  the body must be a JSON object; b is required", "no object");
 	expect(&w, "POST /x?b=1", form, "", "400 a is required", "no body at all");
 	web_close(&w);
@@ -394,6 +397,38 @@ Test(accept, accept_all_opens_every_resource_but_the_answer)
 	expect(&w, "POST /v", json, "{\"a\": {\"b\": 1}}", "{\"a\":{\"b\":1}}", "a JSON body");
 	expect(&w, "GET /t?a=x", NULL, NULL, "400 a must be an integer", "a declared type wins");
 	web_close(&w);
+}
+
+static size_t allocated;
+
+static void *counting_malloc(size_t size)
+{
+	allocated += size;
+	return malloc(size);
+}
+
+Test(accept, a_list_of_mistakes_costs_what_its_first_does)
+{
+	static const struct ab_alloc_funcs counting = {counting_malloc, realloc, free};
+	enum { ITEMS = 100000 };
+	char *body = malloc(2 * ITEMS + 16), *at = body;
+	struct web w;
+
+	cr_assert_not_null(body);
+	at += sprintf(at, "{\"v\": [1");
+	for (size_t i = 1; i < ITEMS; i++)
+		at += sprintf(at, ",1");
+	memcpy(at, "]}", 3);
+	web_open(&w, "resources: {a: {json: {v: \"{v}\"}}}\nroutes:\n"
+	             "  POST /min: {answer: a, accept: {v: {type: [integer], min: 5}}}\n"
+	             "  POST /max: {answer: a, accept: {v: {type: [integer], max_items: 2}}}\n");
+	ab_set_alloc_funcs(&counting);
+	expect(&w, "POST /min", json, body, "400 v must be at least 5", "all of them wrong");
+	expect(&w, "POST /max", json, body, "400 v must have at most 2 items", "too many");
+	ab_set_alloc_funcs(NULL);
+	cr_expect_lt(allocated, 512 * 1024);
+	web_close(&w);
+	free(body);
 }
 
 /* ---- mistakes ---- */
