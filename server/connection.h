@@ -1,10 +1,11 @@
 /* server/connection.h: what front.c, connection.c and intake.c share: the front's insides and its
  * connections.
  *
- *   IDLE --request line--> HEAD --head--> BODY --all of it--> RUNNING --done--> READY --queued--> REPLYING
- * --sent--> IDLE |             |                    `--client left--> GONE (closed)
- *                            `--refused--> REPLYING (closed)    BODY --too late, too big--> LINGERING
- * (closed)
+ *   IDLE --request line--> HEAD --head--> BODY --all of it--> RUNNING --done--> READY --queued-.
+ *    ^                      |             |                     `--client left--> GONE (closed)  |
+ *    |                      |             `--too late, too big--> LINGERING (closed)             |
+ *    |                      `--refused--> REPLYING (closed)                                      |
+ *    `--sent----------------------------- REPLYING <---------------------------------------------'
  *
  * A connection has one request at a time. Only RUNNING is suspended. Whatever state it is in, libmicrohttpd
  * reports a request's end (connection_on_completed) and then the connection's (connection_on_notify). */
