@@ -13,16 +13,22 @@ TestSuite(outcomes, .timeout = 60);
 
 static struct fake_upstream *upstream;
 
-/* `text` with the URL of a fake upstream for its UPSTREAM. */
+/* `text` with the URL of a fake upstream for each UPSTREAM. */
 static char *app_text(const char *text)
 {
-	const char *at = strstr(text, "UPSTREAM");
-	char *filled;
+	char *filled = NULL;
+	size_t size;
+	FILE *out = open_memstream(&filled, &size);
+	const char *at;
 
 	upstream = fake_upstream_start();
-	cr_assert_geq(asprintf(&filled, "%.*s%s%s", (int)(at - text), text, fake_upstream_url(upstream),
-	                      at + strlen("UPSTREAM")),
-	        0);
+	cr_assert_not_null(out);
+	while ((at = strstr(text, "UPSTREAM")) != NULL) {
+		fprintf(out, "%.*s%s", (int)(at - text), text, fake_upstream_url(upstream));
+		text = at + strlen("UPSTREAM");
+	}
+	fputs(text, out);
+	cr_assert_eq(fclose(out), 0);
 	return filled;
 }
 
@@ -69,9 +75,9 @@ static const struct {
         {"GET /required/status/404", 404, NULL, ""},
         {"GET /required/status/410", 404, NULL, ""},
         {"GET /required/redirect", 502, NULL, ""},
-        {"GET /required/stall-before", 504, NULL, ""},
-        {"GET /required/stall-in-head", 504, NULL, ""},
-        {"GET /required/stall-in-body", 504, NULL, ""},
+        {"GET /stalled/stall-before", 504, NULL, ""},
+        {"GET /stalled/stall-in-head", 504, NULL, ""},
+        {"GET /stalled/stall-in-body", 504, NULL, ""},
         {"GET /required/endless", 502, NULL, ""},
         {"GET /required/short-length", 502, NULL, ""},
         {"GET /required/badjson", 502, NULL, ""},
@@ -79,7 +85,7 @@ static const struct {
         {"GET /required/reset-in-body", 502, NULL, ""},
         {"GET /required/garbage-status", 502, NULL, ""},
         {"GET /optional/status/500", 200, "null", "optional"},
-        {"GET /optional/stall-before", 200, "null", "optional"},
+        {"GET /patient", 200, "null", "patient"},
         {"GET /backed/badjson", 200, "{\"none\":true}", "backed"},
         {"GET /backed/status/404", 200, "{\"none\":true}", "backed"},
         {"GET /absent/status/404", 200, "null", ""},
@@ -96,18 +102,22 @@ Test(outcomes, each_fault_of_an_upstream_has_its_status)
 {
 	struct web w;
 
-	open_app(&w, "upstreams:\n"
-	             "  up: {url: \"UPSTREAM\", timeout: 400ms, max_body: 64KiB}\n"
+	open_app(&w, "server: {deadline: 30s}\n"
+	             "upstreams:\n"
+	             "  up: {url: \"UPSTREAM\", timeout: 20s, max_body: 64KiB}\n"
 	             "  nowhere: {url: \"http://127.0.0.1:1\"}\n"
 	             "resources:\n"
 	             "  required: {http: \"GET up{/fault*}\"}\n"
+	             "  stalled: {http: \"GET up{/fault*}\", timeout: 300ms}\n"
 	             "  optional: {http: \"GET up{/fault*}\", optional: true}\n"
+	             "  patient: {http: GET up/stall-before, optional: true, timeout: 300ms}\n"
 	             "  backed: {http: \"GET up{/fault*}\", fallback: {value: {none: true}}}\n"
 	             "  absent: {http: \"GET up{/fault*}\", missing: null}\n"
 	             "  passed: {http: \"GET up{/fault*}\", pass: [401, 403]}\n"
 	             "  login: {http: \"GET up{/fault*}\", missing: 401}\n"
 	             "  down: {http: GET nowhere/x}\n"
 	             "  optional_page: {json: \"{optional}\"}\n"
+	             "  patient_page: {json: \"{patient}\"}\n"
 	             "  backed_page: {json: \"{backed}\"}\n"
 	             "  absent_page: {json: \"{absent}\"}\n"
 	             "  fault: {json: [\"{a}\", \"{b}\"]}\n"
@@ -115,7 +125,8 @@ Test(outcomes, each_fault_of_an_upstream_has_its_status)
 	             "routes:\n"
 	             "  GET /required/{a}: required\n"
 	             "  GET /required/{a}/{b}: {answer: required, accept: {b: string}}\n"
-	             "  GET /optional/{a}: optional_page\n"
+	             "  GET /stalled/{a}: stalled\n"
+	             "  GET /patient: patient_page\n"
 	             "  GET /optional/{a}/{b}: {answer: optional_page, accept: {b: string}}\n"
 	             "  GET /backed/{a}: backed_page\n"
 	             "  GET /backed/{a}/{b}: {answer: backed_page, accept: {b: string}}\n"
@@ -166,7 +177,7 @@ Test(outcomes, a_template_can_say_what_is_degraded)
 	struct web w;
 
 	open_app(&w,
-	        "upstreams: {up: {url: \"UPSTREAM\", timeout: 200ms}}\n"
+	        "upstreams: {up: {url: \"UPSTREAM\"}}\n"
 	        "resources:\n"
 	        "  reviews: {http: GET up/status/500, fallback: []}\n"
 	        "  stock: {http: GET up/stall-before, optional: true}\n"
