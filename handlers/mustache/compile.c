@@ -96,7 +96,8 @@ static int body_load(struct mustache_compiler *c, const char *name, struct ab_po
 	return body_add(c, name, strlen(name), text, len, (struct ab_pos){file, 1, 1}, NULL);
 }
 
-int ab_mustache_body(struct mustache_compiler *c, struct mustache_slice name, struct ab_pos pos)
+/* The body for a partial's name, loaded when new; -1 after a mistake. */
+static int partial_body(struct mustache_compiler *c, struct mustache_slice name, struct ab_pos pos)
 {
 	char *copy;
 	int body;
@@ -139,7 +140,7 @@ static void load_dynamic(struct mustache_compiler *c, struct ab_pos pos)
 	}
 	for (size_t i = 0; i < count; i++) {
 		const char *name = c->loader->dynamic[i];
-		int body = ab_mustache_body(c, (struct mustache_slice){name, (uint32_t)strlen(name)}, pos);
+		int body = partial_body(c, (struct mustache_slice){name, (uint32_t)strlen(name)}, pos);
 
 		if (body >= 0)
 			c->out->dynamic[c->out->n_dynamic++] = body;
@@ -221,7 +222,7 @@ static void emit_partial(struct mustache_compiler *c, struct mustache_token *tok
 		load_dynamic(c, token->pos);
 		a = ab_mustache_ref(c, token->text, token->pos);
 	} else {
-		body = ab_mustache_body(c, token->text, token->pos);
+		body = partial_body(c, token->text, token->pos);
 		a = body < 0 ? 0 : (uint32_t)body;
 	}
 	token->pc = (uint32_t)c->out->n_code;

@@ -161,8 +161,6 @@ void ab_mustache_mistake(struct mustache_compiler *c, struct ab_pos pos, const c
         AB_PRINTF(3, 4);
 /* Room for one more item in an array: the array, perhaps moved, or NULL without memory (noted in c). */
 void *ab_mustache_grow(struct mustache_compiler *c, void *items, size_t count, size_t *size, size_t item);
-/* The body for a partial's name, loaded when new; -1 after a mistake. */
-int ab_mustache_body(struct mustache_compiler *c, struct mustache_slice name, struct ab_pos pos);
 
 /* The passes; each stops early when c->failed is set by a mistake it can't go on after. */
 void ab_mustache_lex(struct mustache_compiler *c, const struct mustache_body *body);
