@@ -233,19 +233,10 @@ static void inherit_failure(struct ab_run *run, int index, const struct ab_slot 
 static void inherit_value(struct ab_run *run, int index, const struct ab_slot *from)
 {
 	struct ab_slot *slot = &run->slots[index];
-	char *copy = NULL;
 
-	if (from->text.data != NULL) {
-		copy = malloc(from->text.len + 1);
-		if (copy == NULL) {
-			run->no_memory = true;
-			return;
-		}
-		memcpy(copy, from->text.data, from->text.len + 1);
-	}
 	slot_give(run, index, json_incref(from->value));
-	slot->text = from->text;
-	slot->text.data = copy;
+	if (!ab_slot_copy_text(slot, from))
+		run->no_memory = true;
 }
 
 static void inherit_slot(struct ab_run *run, int index, const struct ab_slot *from)

@@ -94,6 +94,9 @@ void ab_slot_cancel(struct ab_run *run, struct ab_slot *slot, const struct ab_er
 void ab_slot_fail(struct ab_run *run, struct ab_slot *slot, const struct ab_error *why);
 /* While its fallback resource was on the way, its time ran out. */
 void ab_slot_backup_failed(struct ab_run *run, struct ab_slot *slot, const struct ab_error *why);
+/* Give `slot` a text like that of `from`, which keeps its own; fine when that has none. False without memory.
+ */
+bool ab_slot_copy_text(struct ab_slot *slot, const struct ab_slot *from);
 /* Make slot->value of a text. False when that fails, with *err filled. */
 bool ab_slot_as_json(const struct ab_run *run, struct ab_slot *slot, struct ab_error *err);
 

@@ -55,6 +55,21 @@ bool ab_slot_as_json(const struct ab_run *run, struct ab_slot *slot, struct ab_e
 	return false;
 }
 
+bool ab_slot_copy_text(struct ab_slot *slot, const struct ab_slot *from)
+{
+	char *copy;
+
+	if (from->text.data == NULL)
+		return true;
+	copy = malloc(from->text.len + 1);
+	if (copy == NULL)
+		return false;
+	memcpy(copy, from->text.data, from->text.len + 1);
+	slot->text = from->text;
+	slot->text.data = copy;
+	return true;
+}
+
 /* ---- failure, step by step ---- */
 
 /* No way out is left. A main slot ends the run; of the others only those that wait for it hear. */
@@ -81,10 +96,8 @@ static void slot_optional(struct ab_run *run, struct ab_slot *slot, const struct
 /* The fallback resource has a value: it is this slot's too. */
 static void slot_backed(struct ab_run *run, struct ab_slot *slot, struct ab_slot *backup)
 {
-	struct ab_error err;
-
-	if (!ab_slot_as_json(run, backup, &err)) {
-		ab_run_fail(run, &err);
+	if (!ab_slot_copy_text(slot, backup)) {
+		ab_run_fail_memory(run, slot_name(run, slot));
 		return;
 	}
 	slot->backed = true;

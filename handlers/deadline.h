@@ -1,7 +1,8 @@
 /* handlers/deadline.h: timeouts in O(1), for the many that share a duration.
  *
  * All timeouts of one duration expire in the order they were armed, so each distinct duration is a queue and
- * one libuv timer. Queues are made at load and live as long as the set. Loop thread only. */
+ * one libuv timer. Queues live as long as the set, so their durations must be few: those of the app file, and
+ * a bounded number of parts of them. Loop thread only. */
 #ifndef AB_DEADLINE_H
 #define AB_DEADLINE_H
 

@@ -233,8 +233,11 @@ static void add_extra_text(struct reader *reader, const char *name, const char *
 
 static void refuse(struct reader *reader, const char *name)
 {
-	const char *message = ab_arena_printf(reader->arena, "not accepted: %.100s", name);
+	const char *message;
 
+	if (reader->input->n_fields >= AB_MAX_FIELDS)
+		return;
+	message = ab_arena_printf(reader->arena, "not accepted: %.100s", name);
 	for (size_t i = 0; i < reader->input->n_fields; i++)
 		if (strcmp(reader->input->fields[i].field, name) == 0)
 			return;

@@ -68,9 +68,13 @@ void ab_http_counts(const struct ab_http *http, struct ab_http_counts *ret)
 
 /* ---- watches ---- */
 
-static struct watch *watch_find(const struct ab_http *http, curl_socket_t fd)
+/* The watch on a descriptor of this multi; another's may have its number again. */
+static struct watch *watch_find(const struct ab_multi *multi, curl_socket_t fd)
 {
-	return (size_t)fd < http->n_watches ? http->watches[fd] : NULL;
+	const struct ab_http *http = multi->http;
+	struct watch *watch = (size_t)fd < http->n_watches ? http->watches[fd] : NULL;
+
+	return watch != NULL && watch->multi == multi ? watch : NULL;
 }
 
 static bool watches_grow(struct ab_http *http, curl_socket_t fd)
@@ -144,7 +148,7 @@ curl_socket_t ab_multi_open_socket(struct ab_multi *multi, const struct curl_soc
 int ab_multi_close_socket(void *arg, curl_socket_t fd)
 {
 	struct ab_multi *multi = arg;
-	struct watch *watch = watch_find(multi->http, fd);
+	struct watch *watch = watch_find(multi, fd);
 
 	if (watch != NULL)
 		watch_close(watch);
@@ -250,7 +254,7 @@ static void watch_leave(struct watch *watch, CURL *easy)
 static int multi_want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *data)
 {
 	struct ab_multi *multi = arg;
-	struct watch *watch = watch_find(multi->http, fd);
+	struct watch *watch = watch_find(multi, fd);
 
 	(void)data;
 	if (what == CURL_POLL_REMOVE) {

@@ -289,7 +289,9 @@ void ab_fetch_on_done(struct ab_fetch *fetch, CURLcode rc)
 /* End it from outside; its connection is closed unless another transfer shares it. */
 static void fetch_abort(struct ab_fetch *fetch, const struct ab_error *err)
 {
-	ab_assert(curl_multi_remove_handle(fetch->resource->upstream->multi->curl, fetch->easy) == CURLM_OK);
+	CURLMcode rc = curl_multi_remove_handle(fetch->resource->upstream->multi->curl, fetch->easy);
+
+	ab_assert(rc == CURLM_OK); /* never from inside libcurl */
 	fetch_finish(fetch, NULL, err);
 }
 

@@ -309,6 +309,24 @@ Test(values, a_text_keeps_its_bytes_and_becomes_json_only_when_needed)
 	ab_dispatcher_destroy(d);
 }
 
+Test(values, a_text_that_stands_in_is_a_text_still)
+{
+	struct ab_dispatcher *d = dispatcher();
+	const struct ab_text *text;
+	struct play play;
+
+	ADD(d, "a", .fails = AB_ETIMEOUT, .fallback_resource = "page");
+	ADD(d, "page", .text = "<p>page</p>");
+	PLAY(&play, d, .targets = "a");
+	text = ab_run_text(play.run, slot(&play, "a"));
+	cr_assert(text != NULL);
+	cr_assert_str_eq(text->data, "<p>page</p>");
+	cr_assert_str_eq(text->media, "text/plain");
+	cr_assert_str_eq(value(&play, "a"), "'<p>page</p>'");
+	play_end(&play);
+	ab_dispatcher_destroy(d);
+}
+
 Test(values, a_value_is_no_text)
 {
 	struct ab_dispatcher *d = dispatcher();
