@@ -55,6 +55,18 @@ no_memory:
 	connection->arena = NULL;
 }
 
+/* libmicrohttpd would note each parameter of the query, which nobody reads there, and with some two hundred
+ * of them has no memory left for the reply's head, or for going on at all. So it is shown one: the separators
+ * in its buffer, which is writable though the callback's type does not say so, go once the target is copied.
+ */
+static void intake_hide_parameters(const char *target)
+{
+	char *at = (char *)(uintptr_t)target;
+
+	while ((at = strchr(at, '&')) != NULL)
+		*at++ = '.';
+}
+
 void *ab_intake_on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
 	struct ab_connection *connection = ab_connection_of(mhd);
@@ -69,6 +81,8 @@ void *ab_intake_on_target(void *cls, const char *target, struct MHD_Connection *
 	if (connection->kept)
 		ab_connection_expect(connection, front->head_queue);
 	intake_begin(connection, target == NULL ? "" : target);
+	if (target != NULL)
+		intake_hide_parameters(target);
 	return connection;
 }
 

@@ -192,6 +192,27 @@ Test(front, targets_have_a_length)
 	front_stop(&f);
 }
 
+Test(front, a_query_may_have_a_thousand_parameters_and_no_more)
+{
+	static const int counts[] = {1, 200, 227, 228, 300, 999, 1001, 1500};
+	struct front_fixture f;
+	struct http_client client;
+	char target[8192];
+
+	front_start(&f);
+	for (size_t i = 0; i < AB_COUNT(counts); i++) {
+		size_t len = (size_t)snprintf(target, sizeof(target), "/greet?who=you");
+
+		for (int n = 1; n < counts[i]; n++)
+			len += (size_t)snprintf(target + len, sizeof(target) - len, "&b=%d", n % 10);
+		cr_assert(http_open(&client, f.port));
+		cr_expect_eq(front_ask(&client, target, counts[i] <= 1000 ? "Hello you!" : NULL),
+		        counts[i] <= 1000 ? 200 : 400, "%d parameters", counts[i]);
+		http_close(&client);
+	}
+	front_stop(&f);
+}
+
 /* ---- what is refused ---- */
 
 struct raw_case {
