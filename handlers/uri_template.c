@@ -456,3 +456,21 @@ void ab_uri_template_destroy(struct ab_uri_template *uri)
 	free(uri->text);
 	free(uri);
 }
+
+bool ab_uri_origin_is_literal(const char *text)
+{
+	static const char host[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]";
+	size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
+	size_t len;
+
+	if (scheme > 0) {
+		len = strspn(text + scheme, host);
+		/* What follows the host ends it, so that no value can be appended to its name. */
+		return len > 0 && (text[scheme + len] == '\0' || strchr("/?#", text[scheme + len]) != NULL);
+	}
+	if (text[0] == '/')
+		return text[1] != '/' && text[1] != '\\';
+	len = strcspn(text, "/?#{:\\");
+	return text[len] == '\0' || text[len] == '?' || text[len] == '#' || (text[len] == '/' && len > 0) ||
+	       (text[len] == '{' && (text[len + 1] == '?' || text[len + 1] == '#'));
+}

@@ -30,4 +30,10 @@ void ab_uri_template_destroy(struct ab_uri_template *uri);
 AB_NODISCARD enum ab_code ab_uri_template_fill(const struct ab_uri_template *uri, const struct ab_call *call,
         struct ab_buf *buf, struct ab_error *err);
 
+/* Whether no value can come into the origin of a template: it begins with a literal origin of http or https,
+ * with one
+ * '/', with a query or a fragment, or with a literal part of a path. "{x}", "//{x}", "https://{x}" and
+ * "https://a.{x}" could lead anywhere. */
+bool ab_uri_origin_is_literal(const char *text);
+
 #endif

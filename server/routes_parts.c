@@ -283,26 +283,12 @@ static bool compile_headers(struct ab_build *build, struct ab_parts *parts, cons
 static bool compile_redirect(struct ab_build *build, struct ab_parts *parts, const struct ab_conf *conf)
 {
 	const char *text = ab_conf_string(conf, "`redirect`", build->diags);
-	const char *rest = NULL;
 	struct redirect *redirect;
 
 	if (text == NULL)
 		return false;
-	if (strncmp(text, "https://", 8) == 0)
-		rest = text + 8;
-	else if (strncmp(text, "http://", 7) == 0)
-		rest = text + 7;
-	if (rest != NULL) {
-		size_t host =
-		        strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]");
-
-		/* What follows the host ends it, so that no value can be appended to its name. */
-		if (host == 0 || (rest[host] != '\0' && strchr("/?#", rest[host]) == NULL))
-			text = NULL;
-	} else if (text[0] != '/' || text[1] == '/' || text[1] == '\\') {
-		text = NULL;
-	}
-	if (text == NULL) {
+	if (!ab_uri_origin_is_literal(text) ||
+	        (text[0] != '/' && strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)) {
 		ab_diag(build->diags, conf->pos,
 		        "redirect: may lead anywhere; expected a URL that begins with exactly one '/', or with a literal "
 		        "origin such as https://example.org/");
@@ -313,7 +299,7 @@ static bool compile_redirect(struct ab_build *build, struct ab_parts *parts, con
 		build->no_memory = true;
 		return false;
 	}
-	redirect->local = rest == NULL;
+	redirect->local = text[0] == '/';
 	redirect->url = ab_uri_template_compile(
 	        &parts->scopes[AB_PART_REDIRECT], conf, text, strlen(text), NULL, AB_URI_STRICT);
 	if (redirect->url == NULL) {

@@ -66,6 +66,8 @@ Test(kinds, url_is_a_link_as_the_rfc_has_it)
 	check_value(&h, "link", "{`id`: `a/b`, `q`: `c&d`, `page`: null}", "`/p/a%2Fb?q=c%26d`");
 	check_value(&h, "link", "{`id`: null, `q`: [1, 2], `page`: 3}", "`/p/?q=1,2&page=3`");
 	check_failure(&h, "link", "{`id`: 1, `q`: [[1]], `page`: 3}", AB_EINVALID, "{q} holds a list");
+	cr_assert(harness_add(&h, "away", "{`url`: `/{/id}`}"));
+	check_failure(&h, "away", "{`id`: `evil.example`}", AB_EINVALID, "lead to another host");
 	harness_close(&h);
 }
 
@@ -76,6 +78,11 @@ Test(kinds, mistakes_leave_nothing_behind)
 	} rows[] = {
 	        {"{`json`: {`a`: `{{x}}`}}", "expected {x} here"},
 	        {"{`url`: `/{{x}}`}", "expected {x} here"},
+	        {"{`url`: `{id}`}", "could make its origin"},
+	        {"{`url`: `//{id}/x`}", "could make its origin"},
+	        {"{`url`: `http://{id}/x`}", "could make its origin"},
+	        {"{`url`: `https://a.{id}/`}", "could make its origin"},
+	        {"{`url`: `{id}/x`}", "could make its origin"},
 	        {"{`url`: 3}", "url is the number 3; expected a string"},
 	};
 	struct harness h;
