@@ -247,7 +247,7 @@ static void inherit_slot(struct ab_run *run, int index, const struct ab_slot *fr
 		inherit_value(run, index, from);
 }
 
-static void inherit_degraded(void *arg, const char *name, const char *reason)
+static void inherit_degraded(void *arg, const char *name, const char *reason, const struct ab_error *cause)
 {
 	struct ab_run *run = arg;
 	struct ab_inherited *one = ab_arena_alloc(run->arena, sizeof(*one));
@@ -257,7 +257,7 @@ static void inherit_degraded(void *arg, const char *name, const char *reason)
 		run->no_memory = true;
 		return;
 	}
-	*one = (struct ab_inherited){.name = name, .reason = reason};
+	*one = (struct ab_inherited){.name = name, .reason = reason, .cause = cause};
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = one;
@@ -458,31 +458,30 @@ static void run_mark_used(const struct ab_run *run, int index)
 	}
 }
 
-static void run_each_used(const struct ab_run *run, int index,
-        void (*fn)(void *arg, const char *name, const char *reason), void *arg)
+static void run_each_used(const struct ab_run *run, int index, ab_degraded_cb fn, void *arg)
 {
 	size_t count = index >= 0 ? (size_t)index : run->plan->count;
 
 	for (const struct ab_inherited *one = run->inherited; one != NULL; one = one->next)
-		fn(arg, one->name, one->reason);
+		fn(arg, one->name, one->reason, one->cause);
 	if (!run->any_degraded)
 		return;
 	run_mark_used(run, index);
 	for (size_t i = 0; i < count; i++)
 		if (run->slots[i].mark && run->slots[i].reason != NULL)
-			fn(arg, run->plan->parts[i].node.name, run->slots[i].reason);
+			fn(arg, run->plan->parts[i].node.name, run->slots[i].reason, run->slots[i].error);
 }
 
-void ab_run_each_degraded(
-        const struct ab_run *run, void (*fn)(void *arg, const char *name, const char *reason), void *arg)
+void ab_run_each_degraded(const struct ab_run *run, ab_degraded_cb fn, void *arg)
 {
 	run_each_used(run, -1, fn, arg);
 }
 
-static void degraded_add(void *arg, const char *name, const char *reason)
+static void degraded_add(void *arg, const char *name, const char *reason, const struct ab_error *cause)
 {
 	json_t **object = arg;
 
+	(void)cause;
 	if (*object == NULL)
 		return;
 	if (json_object_set_new(*object, name, json_pack("{s:s}", "reason", reason)) != 0) {

@@ -52,10 +52,11 @@ char *ab_run_take_text(struct ab_run *run, int slot);
 /* Calls still outstanding, e.g. writes left to finish. */
 size_t ab_run_outstanding(const struct ab_run *run);
 
-/* Degraded resources: those inherited, then in plan order what the targets rest on. fn(name, reason), the
- * reason a short word (ab_code_reason), as in the value `degraded`. */
-void ab_run_each_degraded(
-        const struct ab_run *run, void (*fn)(void *arg, const char *name, const char *reason), void *arg);
+/* A degraded resource: the reason is a short word (ab_code_reason), as in the value `degraded`; the cause is
+ * what the log should know. Both live as long as the arena. */
+typedef void (*ab_degraded_cb)(void *arg, const char *name, const char *reason, const struct ab_error *cause);
+/* Degraded resources: those inherited, then in plan order what the targets rest on. */
+void ab_run_each_degraded(const struct ab_run *run, ab_degraded_cb fn, void *arg);
 
 /* Sees each call start and end, once each; for timings. Set before the start; `ended` with a NULL error means
  * success, AB_ECANCELED that the call was cancelled. A write left to finish ends after the run, so `arg` must

@@ -25,7 +25,7 @@ struct ab_slot {
 	struct ab_call call;
 	json_t *value;          /* once DONE, unless it is a text nobody has needed as JSON */
 	struct ab_text text;    /* data NULL: none */
-	struct ab_error *error; /* in BACKUP and FAILED; in the arena */
+	struct ab_error *error; /* in BACKUP and FAILED, and where it is degraded; in the arena */
 	const char *reason;     /* why it is degraded, or NULL */
 	uint8_t state;
 	bool main;      /* demanded from the start; its failure is the run's */
@@ -39,6 +39,7 @@ struct ab_slot {
 struct ab_inherited {
 	struct ab_inherited *next;
 	const char *name, *reason;
+	const struct ab_error *cause;
 };
 
 struct ab_run {

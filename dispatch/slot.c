@@ -27,12 +27,6 @@ static void slot_done(struct ab_run *run, struct ab_slot *slot, json_t *value)
 	slot_settle(run, slot, DONE);
 }
 
-static void slot_degrade(struct ab_run *run, struct ab_slot *slot, enum ab_code code)
-{
-	slot->reason = ab_code_reason(code);
-	run->any_degraded = true;
-}
-
 static struct ab_error *error_keep(struct ab_run *run, const struct ab_slot *slot, const struct ab_error *err)
 {
 	struct ab_error *copy = ab_arena_alloc(run->arena, sizeof(*copy));
@@ -42,6 +36,18 @@ static struct ab_error *error_keep(struct ab_run *run, const struct ab_slot *slo
 	else
 		ab_run_fail_memory(run, slot_name(run, slot));
 	return copy;
+}
+
+/* Something stands in for what failed. False without memory for the cause: then the run has failed. */
+static bool slot_degrade(struct ab_run *run, struct ab_slot *slot, const struct ab_error *err)
+{
+	if (slot->error != err)
+		slot->error = error_keep(run, slot, err);
+	if (slot->error == NULL)
+		return false;
+	slot->reason = ab_code_reason(err->code);
+	run->any_degraded = true;
+	return true;
 }
 
 bool ab_slot_as_json(const struct ab_run *run, struct ab_slot *slot, struct ab_error *err)
@@ -89,8 +95,8 @@ static void slot_optional(struct ab_run *run, struct ab_slot *slot, const struct
 		slot_give_up(run, slot, err);
 		return;
 	}
-	slot_degrade(run, slot, err->code);
-	slot_done(run, slot, json_null());
+	if (slot_degrade(run, slot, err))
+		slot_done(run, slot, json_null());
 }
 
 /* The fallback resource has a value: it is this slot's too. */
@@ -101,8 +107,8 @@ static void slot_backed(struct ab_run *run, struct ab_slot *slot, struct ab_slot
 		return;
 	}
 	slot->backed = true;
-	slot_degrade(run, slot, slot->error->code);
-	slot_done(run, slot, json_incref(backup->value));
+	if (slot_degrade(run, slot, slot->error))
+		slot_done(run, slot, json_incref(backup->value));
 }
 
 /* The client learns how the resource itself failed, by code and status; the text tells both. */
@@ -263,8 +269,8 @@ void ab_slot_fail(struct ab_run *run, struct ab_slot *slot, const struct ab_erro
 	if (err.code == AB_EMISSING && resource->missing == AB_MISSING_NULL) {
 		slot_done(run, slot, json_null());
 	} else if (resource->fallback != NULL) {
-		slot_degrade(run, slot, err.code);
-		slot_done(run, slot, json_incref(resource->fallback));
+		if (slot_degrade(run, slot, &err))
+			slot_done(run, slot, json_incref(resource->fallback));
 	} else if (resource->fallback_resource != NULL) {
 		slot_fall_back(run, slot, &err);
 	} else {

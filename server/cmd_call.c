@@ -380,10 +380,11 @@ static int run_to_end(struct call *call)
 
 /* ---- what came of it ---- */
 
-static void print_degraded(void *arg, const char *name, const char *reason)
+static void print_degraded(void *arg, const char *name, const char *reason, const struct ab_error *cause)
 {
 	(void)arg;
-	fprintf(stderr, "degraded: %s (%s)\n", name, reason);
+	fprintf(stderr, "degraded: %s (%s)%s%s\n", name, reason, cause != NULL ? ": " : "",
+	        cause != NULL ? cause->text : "");
 }
 
 static int print_value(struct call *call, int slot)

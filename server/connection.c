@@ -77,7 +77,6 @@ static void connection_open(struct ab_front *front, struct MHD_Connection *mhd, 
 	connection->next = &front->connections;
 	connection->prev = front->connections.prev;
 	connection->prev->next = connection->next->prev = connection;
-	front->counts.accepted++;
 	front->counts.connections++;
 	connection_name_client(connection);
 	connection_watch(connection);
@@ -116,6 +115,7 @@ static void connection_log(struct ab_connection *connection, struct MHD_Connecti
 	        .bytes = reply == NULL || head ? 0 : reply->body_len,
 	        .duration_ns = uv_hrtime() - connection->began,
 	        .degraded = reply == NULL ? NULL : reply->degraded,
+	        .causes = reply == NULL ? NULL : reply->causes,
 	        .client = connection->client,
 	        .error = reply == NULL ? NULL : reply->error,
 	        .aborted = !sent && connection->state != AB_CONNECTION_LINGERING && reply != NULL,
@@ -127,7 +127,6 @@ static void connection_log(struct ab_connection *connection, struct MHD_Connecti
 	}
 	if (access.status == 0)
 		return; /* left before there was a whole request */
-	connection->front->counts.requests++;
 	if (connection->front->app->settings->access_log || access.status >= 500)
 		ab_log_access(connection->front->log, &access);
 }
@@ -199,7 +198,6 @@ void ab_connection_abandon(struct ab_connection *connection)
 		return;
 	ab_exchange_cancel(connection->exchange);
 	ab_connection_leave_gate(connection);
-	front->counts.cancelled++;
 	connection->state = AB_CONNECTION_GONE;
 	MHD_resume_connection(connection->mhd);
 	front->run = true;

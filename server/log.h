@@ -45,6 +45,7 @@ struct ab_access {
 	size_t bytes;         /* of the body */
 	uint64_t duration_ns; /* from the request line to the last byte handed to the kernel */
 	const char *degraded; /* or NULL */
+	const char *causes;   /* of what is degraded, each by name; or NULL */
 	const char *client;
 	const struct ab_error *error; /* why, or NULL */
 	bool aborted;                 /* the client left before it had everything */

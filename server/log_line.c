@@ -202,6 +202,7 @@ static void access_json(struct line *line, const struct ab_access *access)
 	else
 		json_text(line, "path", access->path, access->path_len, LINE_PATH);
 	json_string(line, "degraded", access->degraded);
+	json_string(line, "causes", access->causes);
 	if (access->error != NULL) {
 		json_string(line, "code", ab_code_name(access->error->code));
 		json_string(line, "resource", access->error->resource);
@@ -233,7 +234,7 @@ static void access_human(struct line *line, const struct ab_access *access)
 		line_lit(line, " (client left)");
 	if (access->degraded != NULL) {
 		line_lit(line, " degraded: ");
-		line_string(line, access->degraded);
+		line_string(line, access->causes != NULL ? access->causes : access->degraded);
 	}
 	if (access->error != NULL) {
 		line_lit(line, " ");

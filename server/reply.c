@@ -30,31 +30,42 @@ void ab_reply_put_headers(
 
 /* ---- degraded ---- */
 
-static void add_degraded(void *arg, const char *name, const char *reason)
-{
-	struct ab_buf *buf = arg;
+/* For the header and the log: which, and what the log alone is told: why. */
+struct degraded {
+	struct ab_buf names, causes;
+};
 
-	(void)reason;
-	if (buf->len > 0)
-		ab_buf_adds(buf, ", ");
-	ab_buf_adds(buf, name);
+static void add_degraded(void *arg, const char *name, const char *reason, const struct ab_error *cause)
+{
+	struct degraded *degraded = arg;
+
+	ab_buf_adds(&degraded->names, degraded->names.len > 0 ? ", " : "");
+	ab_buf_adds(&degraded->names, name);
+	ab_buf_printf(&degraded->causes, "%s%s: %s", degraded->causes.len > 0 ? "; " : "", name,
+	        cause != NULL ? cause->text : reason);
 }
 
 static enum ab_code put_degraded(struct ab_reply *reply, struct ab_run *run, struct ab_error *err)
 {
-	struct ab_buf buf;
+	struct degraded degraded;
+	struct ab_buf *names = &degraded.names;
 
-	ab_buf_init(&buf, 4096);
-	ab_run_each_degraded(run, add_degraded, &buf);
-	if (buf.len > 0)
-		reply->degraded = ab_arena_strndup(ab_run_arena(run), buf.data, buf.len);
-	else if (buf.too_big)
+	ab_buf_init(names, 4096);
+	ab_buf_init(&degraded.causes, 16384);
+	ab_run_each_degraded(run, add_degraded, &degraded);
+	if (names->len > 0)
+		reply->degraded = ab_arena_strndup(ab_run_arena(run), names->data, names->len);
+	else if (names->too_big)
 		reply->degraded = "many";
-	if ((buf.len > 0 || buf.failed) && reply->degraded == NULL)
+	if (degraded.causes.len > 0)
+		reply->causes =
+		        ab_arena_strndup(ab_run_arena(run), degraded.causes.data, degraded.causes.len);
+	if ((names->len > 0 || names->failed) && reply->degraded == NULL)
 		ab_error_set(err, AB_ENOMEM, "no memory for the reply");
 	else
 		err = NULL;
-	ab_buf_fini(&buf);
+	ab_buf_fini(names);
+	ab_buf_fini(&degraded.causes);
 	if (err != NULL)
 		return AB_ENOMEM;
 	if (reply->degraded != NULL) {

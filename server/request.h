@@ -58,6 +58,7 @@ struct ab_reply {
 	/* For the log line. */
 	const char *route;            /* "GET /greet", or NULL */
 	const char *degraded;         /* "reviews, related", or NULL */
+	const char *causes;           /* "reviews: timed out; related: ...", or NULL */
 	const struct ab_error *error; /* why, or NULL */
 };
 

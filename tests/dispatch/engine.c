@@ -317,10 +317,11 @@ const char *value(const struct play *play, const char *name)
 	return to;
 }
 
-static void degraded_add(void *arg, const char *name, const char *reason)
+static void degraded_add(void *arg, const char *name, const char *reason, const struct ab_error *cause)
 {
 	char one[256];
 
+	cr_assert_not_null(cause, "%s is degraded without a cause", name);
 	snprintf(one, sizeof(one), "%s:%s", name, reason);
 	note(arg, one);
 }

@@ -88,6 +88,7 @@ Test(log, an_answer_is_one_json_object)
 	        .bytes = 123,
 	        .duration_ns = 12345678,
 	        .degraded = "reviews, related",
+	        .causes = "reviews: timed out; related: answered 500",
 	        .client = "127.0.0.1",
 	        .error = &error,
 	};
@@ -107,6 +108,8 @@ Test(log, an_answer_is_one_json_object)
 	cr_expect_eq(json_integer_value(json_object_get(line, "bytes")), 123);
 	cr_expect_float_eq(json_real_value(json_object_get(line, "ms")), 12.345, 1e-9);
 	cr_expect_str_eq(json_string_value(json_object_get(line, "degraded")), "reviews, related");
+	cr_expect_str_eq(json_string_value(json_object_get(line, "causes")),
+	        "reviews: timed out; related: answered 500");
 	cr_expect_str_eq(json_string_value(json_object_get(line, "client")), "127.0.0.1");
 	cr_expect_str_eq(json_string_value(json_object_get(line, "code")), "UpstreamFailed");
 	cr_expect_str_eq(json_string_value(json_object_get(line, "resource")), "product");
