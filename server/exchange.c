@@ -294,29 +294,44 @@ static enum step refuse(struct ab_exchange *x, enum ab_code code, int status, co
 
 /* ---- the run ---- */
 
-/* Whether a resource needs something that the request brought: only then can bad input be the request's
- * fault. */
-static bool fed_by_request(const struct ab_exchange *x, const char *resource)
+/* Tell the client that what it gave under this name fits nowhere. */
+static void blame_field(struct ab_exchange *x, const char *field)
 {
+	struct ab_input *input = &x->input;
+
+	if (input->fields == NULL)
+		input->fields = ab_arena_alloc(x->arena, AB_MAX_FIELDS * sizeof(*input->fields));
+	if (input->fields != NULL && input->n_fields < AB_MAX_FIELDS)
+		input->fields[input->n_fields++] = (struct ab_field){field, "can't be used as it is"};
+}
+
+/* Whether a resource needs something that the request brought: only then can bad input be the request's
+ * fault. The client is told which of its names that may be. */
+static bool blame_request(struct ab_exchange *x, const char *resource)
+{
+	const struct ab_route *route = x->match.route;
 	const struct ab_plan *plan = x->answer->plan;
 	int slot = resource != NULL ? ab_plan_slot(plan, resource) : -1;
 	const struct ab_plan_node *node = slot >= 0 ? ab_plan_node(plan, slot) : NULL;
+	bool fed = node == NULL;
 
 	for (size_t i = 0; node != NULL && i < node->n_needs; i++) {
-		if (ab_plan_node(plan, node->needs[i])->resource == NULL)
-			return true;
-		for (size_t a = 0; a < x->match.route->n_accepts; a++)
-			if (x->answer->accepts[a] == node->needs[i] && x->input.values != NULL &&
-			        x->input.values[a] != NULL)
-				return true;
+		fed |= ab_plan_node(plan, node->needs[i])->resource == NULL;
+		for (size_t a = 0; a < route->n_accepts; a++) {
+			if (x->answer->accepts[a] != node->needs[i] || x->input.values == NULL ||
+			        x->input.values[a] == NULL)
+				continue;
+			blame_field(x, route->accepts[a].outside);
+			fed = true;
+		}
 	}
-	return node == NULL;
+	return fed;
 }
 
 static enum step run_failed(struct ab_exchange *x)
 {
 	x->error = *ab_run_error(x->run);
-	if (x->error.code == AB_EINVALID && x->error.status == 400 && !fed_by_request(x, x->error.resource))
+	if (x->error.code == AB_EINVALID && x->error.status == 400 && !blame_request(x, x->error.resource))
 		x->error.status = 502;
 	return fail(x, &x->error);
 }

@@ -366,7 +366,9 @@ Test(exchange, a_value_that_fits_nowhere_is_the_clients_fault_only_when_it_gave_
 	             "  GET /fetched: fetched\n"
 	             "  GET /asked: {answer: asked, accept: {id: string}}\n");
 	expect(&w, "GET /fetched", NULL, NULL, 502, NULL);
-	expect(&w, "GET /asked?id=", NULL, NULL, 400, NULL);
+	expect(&w, "GET /asked?id=", NULL, NULL, 400,
+	        "{\"title\":\"Bad Request\",\"status\":400,\"request_id\":\"test-id\","
+	        "\"errors\":[{\"field\":\"id\",\"message\":\"can't be used as it is\"}]}\n");
 	web_close(&w);
 }
 
@@ -507,6 +509,8 @@ Test(exchange, what_degraded_is_told_and_not_stored)
 	cr_expect_eq(r->reply->status, 200);
 	cr_expect_str_eq(web_body(r), "{\"r\":[],\"x\":null}");
 	cr_expect_str_eq(r->reply->degraded, "reviews, related");
+	cr_expect_not_null(strstr(r->reply->causes, "reviews: "), "%s", r->reply->causes);
+	cr_expect_not_null(strstr(r->reply->causes, "answered 500; related: "), "%s", r->reply->causes);
 	cr_expect_str_eq(web_header(r, "Anabranch-Degraded"), "reviews, related");
 	cr_expect_str_eq(web_header(r, "Cache-Control"), "no-store");
 	cr_expect_eq(strncmp(web_header(r, "Server-Timing"), "reviews;dur=", 12), 0, "%s",
