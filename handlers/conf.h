@@ -84,6 +84,8 @@ void ab_diags_destroy(struct ab_diags *diags);
 void ab_diag(struct ab_diags *diags, struct ab_pos pos, const char *fmt, ...) AB_PRINTF(3, 4);
 void ab_hint(struct ab_diags *diags, struct ab_pos pos, const char *fmt, ...) AB_PRINTF(3, 4);
 size_t ab_diags_mistakes(const struct ab_diags *diags);
+/* Whether as many mistakes are kept as ever will be: what is costly to say need not be worked out then. */
+bool ab_diags_full(const struct ab_diags *diags);
 /* Whether a mistake is listed at this very position. */
 bool ab_diags_at(const struct ab_diags *diags, struct ab_pos pos);
 /* fn for each line, without newline, in order of position (files by name); then one line for what was not

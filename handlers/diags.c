@@ -109,6 +109,11 @@ size_t ab_diags_mistakes(const struct ab_diags *diags)
 	return diags->mistakes.count + diags->mistakes.dropped;
 }
 
+bool ab_diags_full(const struct ab_diags *diags)
+{
+	return diags->mistakes.count == DIAGS_KEPT;
+}
+
 bool ab_diags_at(const struct ab_diags *diags, struct ab_pos pos)
 {
 	for (size_t i = 0; i < diags->mistakes.count; i++) {

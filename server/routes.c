@@ -40,6 +40,8 @@ bool ab_is_reserved(const char *name)
 
 const char *ab_build_nearest(struct ab_build *build, const char *name, char *buf, size_t size)
 {
+	if (ab_diags_full(build->diags))
+		return "";
 	return ab_did_you_mean(name, build->names, build->n_names, buf, size);
 }
 
@@ -231,6 +233,24 @@ static bool takes_from_body(const struct ab_route *route)
 	return false;
 }
 
+/* What a flag is about must be there, or it would be taken and mean nothing. */
+static bool check_flags(struct ab_build *build)
+{
+	const struct ab_route *route = build->route;
+	bool get = strcmp(route->method, "GET") == 0, fine = true;
+
+	if (route->cross_origin && get)
+		fine = path_mistake(build,
+		        "`cross_origin` says nothing of a GET, which other sites may send anyway; expected no such key");
+	if (route->accept_unknown && get)
+		fine = path_mistake(build,
+		        "`accept_unknown` is about names in a body, and a GET has none; expected no such key");
+	else if (route->accept_unknown && strcmp(route->method, "DELETE") == 0 && !takes_from_body(route))
+		fine = path_mistake(build,
+		        "`accept_unknown` is about names in a body, and this DELETE takes none from there; expected no such key");
+	return fine;
+}
+
 static void hint_unused(struct ab_build *build)
 {
 	const struct ab_route *route = build->route;
@@ -278,7 +298,7 @@ static bool compile_parts(struct ab_build *build, const struct ab_conf *value,
 	     ok;
 	ok = read_map(build, map, "errors", &errors) && ok;
 	ok = read_status(build, map, &spec, known) && ok;
-	ok = read_accept(build, map) && ab_build_accepts(build, segments, count) && ok;
+	ok = read_accept(build, map) && ab_build_accepts(build, segments, count) && check_flags(build) && ok;
 	if (!ok)
 		return false;
 	ok = ab_build_reply(build, &spec, &route->answers, &route->n_answers, &route->fixed);

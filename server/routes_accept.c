@@ -292,6 +292,10 @@ static bool read_outside(struct entry *entry)
 		return false;
 	if (text[0] == '\0')
 		return mistake(entry, conf->pos, "'name' is empty");
+	if ((accept->in == AB_IN_HEADER || accept->in == AB_IN_COOKIE) && !ab_parts_is_token(text))
+		return mistake(entry, conf->pos,
+		        "'%s' can't be the name of a %s; expected letters, digits and - or _, as in %s", text,
+		        in_names[accept->in], accept->in == AB_IN_HEADER ? "X-Token" : "session_id");
 	accept->outside = text;
 	accept->outside_len = strlen(text);
 	return true;

@@ -76,6 +76,12 @@ static bool compile_rule(struct ab_build *build, const struct ab_conf_pair *pair
 		ab_diag(build->diags, pair->pos, "%s: neither `answer` nor `redirect`", what);
 		return false;
 	}
+	if (spec.answer != NULL && spec.redirect != NULL) {
+		ab_diag(build->diags, pair->pos,
+		        "%s: `answer` and `redirect`, but nobody would see the answer; expected one of them",
+		        what);
+		return false;
+	}
 	return ab_build_reply(build, &spec, &rule->answers, &rule->n_answers, &rule->fixed);
 }
 
