@@ -19,7 +19,7 @@ struct reader {
 	bool *wrong; /* ... and it has been complained about */
 	bool accept_all;
 	bool no_memory;
-	int status; /* 0, or 415 */
+	const char *kind; /* why the kind of body is not taken, which is 415; or NULL */
 };
 
 static void complain(struct reader *reader, const char *field, const char *message)
@@ -121,12 +121,28 @@ static void take_bytes(struct reader *reader, size_t index, const char *text, si
 		take_text(reader, index, copy, len);
 }
 
-/* Nothing of the body was read: that its names are missing would be noise. */
-static void leave_body(struct reader *reader)
+/* Nothing was read there: that its names are missing would be noise. */
+static void leave(struct reader *reader, enum ab_in in)
 {
 	for (size_t i = 0; i < reader->route->n_accepts; i++)
-		if (reader->route->accepts[i].in == AB_IN_BODY)
+		if (reader->route->accepts[i].in == in)
 			reader->wrong[i] = true;
+}
+
+/* Decoding a query or a form came to `code`. */
+static void judge_params(struct reader *reader, enum ab_code code, enum ab_in in)
+{
+	const char *message;
+
+	if (code == AB_ENOMEM) {
+		reader->no_memory = true;
+	} else if (code != AB_OK) {
+		message = ab_arena_printf(reader->arena, "the %s has more than %d %s, which is the limit",
+		        in == AB_IN_QUERY ? "query" : "form", AB_MAX_PARAMS,
+		        in == AB_IN_QUERY ? "parameters" : "fields");
+		complain(reader, "", message != NULL ? message : "more is given than is read");
+		leave(reader, in);
+	}
 }
 
 /* A member of a JSON body, or the whole of it; borrowed. */
@@ -287,15 +303,12 @@ static void read_query(struct reader *reader)
 	struct ab_error err;
 	enum ab_code code = ab_input_query(input, reader->request, reader->arena, &err);
 
-	if (code == AB_ENOMEM)
-		reader->no_memory = true;
-	else if (code != AB_OK)
-		complain(reader, "", "the query has more parameters than are read");
+	judge_params(reader, code, AB_IN_QUERY);
 	for (size_t i = 0; i < input->n_query; i++)
 		read_param(reader, &input->query[i], AB_IN_QUERY);
 }
 
-static void read_form(struct reader *reader)
+static void decode_form(struct reader *reader)
 {
 	struct ab_input *input = reader->input;
 	const struct ab_request *request = reader->request;
@@ -303,10 +316,14 @@ static void read_form(struct reader *reader)
 	enum ab_code code = ab_uri_params(
 	        request->body, request->body_len, reader->arena, &input->form, &input->n_form, &err);
 
-	if (code == AB_ENOMEM)
-		reader->no_memory = true;
-	else if (code != AB_OK)
-		complain(reader, "", "the form has more fields than are read");
+	judge_params(reader, code, AB_IN_BODY);
+}
+
+static void read_form(struct reader *reader)
+{
+	struct ab_input *input = reader->input;
+
+	decode_form(reader);
 	for (size_t i = 0; i < input->n_form; i++)
 		read_param(reader, &input->form[i], AB_IN_BODY);
 }
@@ -354,38 +371,67 @@ static void read_json(struct reader *reader)
 		        reader->arena, "the body is not the JSON that is read here: %s", err.text);
 
 		complain(reader, "", message != NULL ? message : "the body is not JSON");
-		leave_body(reader);
+		leave(reader, AB_IN_BODY);
 	} else if (whole_body(reader->route, &index)) {
 		take_json(reader, index, input->body);
 	} else if (json_is_object(input->body)) {
 		read_members(reader, input->body);
 	} else {
 		complain(reader, "", "the body must be a JSON object");
-		leave_body(reader);
+		leave(reader, AB_IN_BODY);
 	}
 }
 
+/* A content coding other than none (RFC 9110, section 8.4). */
+static bool is_encoded(const struct ab_request *request)
+{
+	for (size_t i = 0; i < request->n_headers; i++) {
+		const struct ab_header *header = &request->headers[i];
+
+		if (header->name_len == 16 && strncasecmp(header->name, "content-encoding", 16) == 0 &&
+		        header->value_len > 0 &&
+		        !(header->value_len == 8 && strncasecmp(header->value, "identity", 8) == 0))
+			return true;
+	}
+	return false;
+}
+
+static void refuse_body(struct reader *reader, const char *why)
+{
+	reader->kind = why;
+	leave(reader, AB_IN_BODY);
+}
+
 /* A body is read when a name may come from it, or to find what is not accepted where names do come from it.
- */
+ * One that is left to request.body is only counted. */
 static void read_body(struct reader *reader)
 {
 	const struct ab_request *request = reader->request;
 	const struct ab_route *route = reader->route;
+	bool form, whole;
 	size_t index;
-	bool whole;
 
-	if (request->body_len == 0 || route->leaves_body)
+	if (request->body_len == 0)
 		return;
+	if (!route->takes_body && !route->leaves_body &&
+	        (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
+		return;
+	form = ab_request_media(request, "application/x-www-form-urlencoded");
 	whole = whole_body(route, &index);
-	if (!route->takes_body && (strcmp(route->method, "GET") == 0 || strcmp(route->method, "DELETE") == 0))
-		return;
-	if (ab_request_media(request, "application/json")) {
+	if (is_encoded(request)) {
+		refuse_body(reader, "a body with a Content-Encoding is not taken; expected it as it is");
+	} else if (route->leaves_body) {
+		if (form)
+			decode_form(reader);
+	} else if (ab_request_media(request, "application/json")) {
 		read_json(reader);
-	} else if (!whole && ab_request_media(request, "application/x-www-form-urlencoded")) {
+	} else if (form && !whole) {
 		read_form(reader);
 	} else {
-		reader->status = 415;
-		leave_body(reader);
+		refuse_body(
+		        reader, whole ? "the body's media type is not taken here; expected application/json"
+		                      : "the body's media type is not taken here; expected "
+		                        "application/x-www-form-urlencoded or application/json");
 	}
 }
 
@@ -513,8 +559,8 @@ enum ab_code ab_accept_read(const struct ab_route *route, const struct ab_match 
 	read_all(&reader, match);
 	if (reader.no_memory)
 		return ab_error_set(err, AB_ENOMEM, "no memory for what is given");
-	if (reader.status == 415) {
-		ab_error_set(err, AB_EINVALID, "the body has a media type that this route does not take");
+	if (reader.kind != NULL) {
+		ab_error_set(err, AB_EINVALID, "%s", reader.kind);
 		err->status = 415;
 		return AB_EINVALID;
 	}

@@ -157,8 +157,6 @@ static json_t *cookies_value(
 static json_t *body_value(const struct ab_request *request, struct ab_input *input, struct ab_arena *arena)
 {
 	struct ab_error err;
-	struct ab_param *params;
-	size_t count;
 
 	if (request->body_len == 0)
 		return json_null();
@@ -166,9 +164,12 @@ static json_t *body_value(const struct ab_request *request, struct ab_input *inp
 		input->body = ab_json_read(request->body, request->body_len, &err);
 	if (input->body != NULL)
 		return json_incref(input->body);
-	if (ab_request_media(request, "application/x-www-form-urlencoded") &&
-	        ab_uri_params(request->body, request->body_len, arena, &params, &count, &err) == AB_OK)
-		return params_value(params, count, true, NULL);
+	if (input->form == NULL && ab_request_media(request, "application/x-www-form-urlencoded") &&
+	        ab_uri_params(request->body, request->body_len, arena, &input->form, &input->n_form, &err) ==
+	                AB_ENOMEM)
+		return NULL;
+	if (input->form != NULL)
+		return params_value(input->form, input->n_form, true, NULL);
 	return text_value(request->body, request->body_len);
 }
 

@@ -181,6 +181,10 @@ static const struct {
         {"string", "Content-Type: text/plain", "v=1", "415", "another media type"},
         {"string", "Content-Type: application/jsonx", "{}", "415", "no such media type"},
         {"string", "Content-Type: multipart/form-data; boundary=x", "--x--", "415", "a media type not taken"},
+        {"string", "Content-Type: application/json\nContent-Encoding: gzip", "{\"v\": \"a\"}", "415",
+                "a coding"},
+        {"string", "Content-Type: application/json\nContent-Encoding: Identity", "{\"v\": \"a\"}", "\"a\"",
+                "no coding"},
         {"string", json, "{\"v\": \"a\"}", "\"a\"", "JSON"},
         {"string", json, "{\"v\": 5}", "400 v must be a string", "JSON of another type"},
         {"string", json, "{\"v\": null}", "400 v must be a string", "null is not absent"},
@@ -305,9 +309,10 @@ Test(accept, ten_thousand_parameters_are_one_complaint)
 	len = (size_t)sprintf(line, "GET /v?");
 	for (size_t i = 0; i < 10000; i++)
 		len += (size_t)sprintf(line + len, "x=1&");
-	expect(&w, line, NULL, NULL, "400  the query has more parameters than are read", "ten thousand");
-	expect(&w, "POST /v", form, strchr(line, '?') + 1, "400  the form has more fields than are read",
+	expect(&w, line, NULL, NULL, "400  the query has more than 1000 parameters, which is the limit",
 	        "ten thousand");
+	expect(&w, "POST /v", form, strchr(line, '?') + 1,
+	        "400  the form has more than 1000 fields, which is the limit", "ten thousand");
 	free(line);
 	web_close(&w);
 }
@@ -341,6 +346,49 @@ Test(accept, a_route_that_accepts_nothing_still_judges_a_body)
 	found = outcome(&w, "POST /v", json, "{\"x\": tru");
 	cr_expect_eq(strncmp(found, "400  the body is not the JSON", 29), 0, "%s", found);
 	free(found);
+	web_close(&w);
+}
+
+static void expect_detail(struct web *w, const char *line, const char *headers, const char *detail)
+{
+	struct web_reply *r = web_get(w, line, headers, "x");
+
+	cr_expect_eq(r->reply->status, 415);
+	cr_expect_not_null(strstr(web_body(r), detail), "%s", web_body(r));
+	web_done(r);
+}
+
+Test(accept, a_kind_of_body_that_is_not_taken_is_told_what_is)
+{
+	struct web w;
+
+	web_open(&w,
+	        "resources:\n  page: {json: {v: \"{request.body}\"}}\n  all: {json: {v: \"{v}\"}}\nroutes:\n"
+	        "  POST /v: {answer: all, accept: {v: string}}\n  POST /raw: page\n"
+	        "  POST /all: {answer: all, accept: {v: {type: json, in: body}}}\n");
+	expect_detail(&w, "POST /v", "Content-Type: text/plain",
+	        "expected application/x-www-form-urlencoded or application/json\"");
+	expect_detail(&w, "POST /all", form, "expected application/json\"");
+	expect_detail(&w, "POST /raw", "Content-Encoding: br", "Content-Encoding");
+	web_close(&w);
+}
+
+Test(accept, more_fields_than_are_read_are_refused_by_that_limit_alone)
+{
+	char fields[3001] = "";
+	struct web w;
+
+	for (size_t i = 0; i < 1500; i++)
+		strcpy(fields + 2 * i, "a&");
+	web_open(&w,
+	        "resources:\n  page: {json: {v: \"{request.body}\"}}\n  all: {json: {v: \"{v}\"}}\nroutes:\n"
+	        "  POST /v: {answer: all, accept: {v: string}}\n  POST /raw: page\n");
+	expect(&w, "POST /v", form, fields, "400  the form has more than 1000 fields, which is the limit",
+	        "accepted");
+	expect(&w, "POST /raw", form, fields, "400  the form has more than 1000 fields, which is the limit",
+	        "left to request.body");
+	expect(&w, "POST /raw", "Content-Type: text/plain", "a&b", "\"a&b\"", "no form");
+	expect(&w, "POST /raw", form, "a=1&a=2", "{\"a\":[\"1\",\"2\"]}", "a form within the limit");
 	web_close(&w);
 }
 
