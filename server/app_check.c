@@ -112,10 +112,12 @@ static void check_needs(const struct ab_app *app, const struct ab_app_resource *
 
 		if (is_known(app, known, name) || ab_diags_at(diags, resource->scope.needs_pos[i]))
 			continue;
+		meant[0] = '\0';
+		if (!ab_diags_full(diags)) /* each time, it looks at all names there are */
+			ab_did_you_mean(name, known->names, known->count, meant, sizeof(meant));
 		ab_diag(diags, resource->scope.needs_pos[i],
 		        "resource '%.60s' needs '%.60s', which is no resource, and no route accepts it; expected one or the other%s",
-		        resource->pair->key, name,
-		        ab_did_you_mean(name, known->names, known->count, meant, sizeof(meant)));
+		        resource->pair->key, name, meant);
 	}
 }
 
@@ -129,10 +131,12 @@ static void check_fallback(const struct ab_app *app, const struct ab_app_resourc
 
 	if (name == NULL || ab_dispatcher_find(app->dispatcher, name) != NULL || ab_diags_at(diags, pos))
 		return;
+	meant[0] = '\0';
+	if (!ab_diags_full(diags))
+		ab_did_you_mean(name, known->names + known->n_given, known->count - known->n_given, meant,
+		        sizeof(meant));
 	ab_diag(diags, pos, "resource '%.60s' falls back to '%.60s', which is no resource; expected one%s",
-	        resource->pair->key, name,
-	        ab_did_you_mean(name, known->names + known->n_given, known->count - known->n_given, meant,
-	                sizeof(meant)));
+	        resource->pair->key, name, meant);
 }
 
 void ab_app_check_needs(struct ab_app *app, bool open, struct ab_diags *diags)

@@ -736,3 +736,19 @@ Test(appfile_parts, upstreams_and_databases_are_checked)
 {
 	appfile_expect(upstreams_and_databases, AB_COUNT(upstreams_and_databases));
 }
+
+Test(appfile_parts, more_mistakes_than_are_shown_are_counted)
+{
+	struct appfile f;
+	char text[8000] = "resources:\n";
+	size_t len = strlen(text);
+
+	for (int i = 0; i < 150; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "  a%d: {text: \"{{b%d}}\"}\n", i, i);
+	appfile_open(&f, text);
+	cr_expect_eq(ab_diags_mistakes(f.diags), 150);
+	cr_expect(ab_diags_full(f.diags));
+	cr_expect_not_null(strstr(f.mistakes, "'b0', which is no resource"));
+	cr_expect_not_null(strstr(f.mistakes, "did you mean"));
+	appfile_close(&f);
+}
