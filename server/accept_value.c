@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-const char *ab_accept_must(enum ab_type type)
+/* "must be an integer" */
+static const char *must(enum ab_type type)
 {
 	switch (type) {
 	case AB_TYPE_STRING:
@@ -125,7 +126,7 @@ json_t *ab_accept_convert(
 			return value;
 		break;
 	}
-	*ret_message = ab_accept_must(accept->type);
+	*ret_message = must(accept->type);
 	return NULL;
 }
 
@@ -246,7 +247,7 @@ const char *ab_accept_judge(const struct ab_accept *accept, const json_t *value,
 	const char *message = NULL;
 
 	if (!has_type(accept->type, value))
-		return ab_accept_must(accept->type);
+		return must(accept->type);
 	if (json_is_string(value) && accept->type == AB_TYPE_STRING) {
 		message = judge_length(accept, json_string_value(value), arena);
 		if (message == NULL && accept->pattern != NULL &&

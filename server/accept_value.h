@@ -13,7 +13,4 @@ json_t *ab_accept_convert(
  * then. */
 bool ab_accept_null(const struct ab_accept *accept, const json_t *value);
 
-/* "must be an integer" */
-const char *ab_accept_must(enum ab_type type);
-
 #endif

@@ -59,6 +59,11 @@ struct ab_connection {
 	char traceparent[AB_TRACEPARENT_SIZE];
 };
 
+struct ab_front_counts {
+	uint64_t suspended;   /* requests that had to wait for something */
+	unsigned connections; /* open now */
+};
+
 struct ab_front {
 	struct ab_env *env;
 	struct ab_app *app;

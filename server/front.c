@@ -372,8 +372,3 @@ void ab_front_close(struct ab_front *front)
 	for (size_t i = 0; i < AB_COUNT(handles); i++)
 		front_close_handle(front, handles[i]);
 }
-
-void ab_front_counts(const struct ab_front *front, struct ab_front_counts *ret)
-{
-	*ret = front->counts;
-}

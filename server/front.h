@@ -46,14 +46,4 @@ void ab_front_drain(struct ab_front *front, uint64_t limit_ms);
  * callbacks. */
 void ab_front_close(struct ab_front *front);
 
-/* For tests and metrics; on the loop's thread, or when it does not run. */
-struct ab_front_counts {
-	uint64_t accepted;    /* connections */
-	uint64_t requests;    /* answered, whatever with */
-	uint64_t suspended;   /* of them, those that had to wait for something */
-	uint64_t cancelled;   /* of them, those whose client left */
-	unsigned connections; /* open now */
-};
-void ab_front_counts(const struct ab_front *front, struct ab_front_counts *ret);
-
 #endif
