@@ -362,8 +362,8 @@ struct measure {
 
 static const struct measure duration_measure = {durations, "a whole number with its unit: ms, s, m, h or d",
         "ms", "s", 1, 366ULL * 24 * 60 * 60 * 1000, "1ms to 366d"};
-static const struct measure size_measure = {sizes, "a whole number with its unit: B, KiB, MiB or GiB", "KiB",
-        "MiB", 0, 1ULL << 40, "0B to 1024GiB"};
+static const struct measure size_measure = {sizes, "a whole number with its unit: B, KiB, MiB or GiB", "B",
+        "KiB", 0, 1ULL << 40, "0B to 1024GiB"};
 
 static bool measure_fail(const struct ab_conf *node, const char *what, const char *expected,
         const char *meant, struct ab_diags *diags)

@@ -222,9 +222,14 @@ static void hint_string(const struct ab_app *app, const struct known *known, con
 		at += name_in_braces(at, name, sizeof(name));
 		if (name[0] == '\0' || !is_known(app, known, name) || ab_conf_from_env(conf, offset))
 			continue;
-		ab_hint(diags, ab_conf_at(conf, offset),
-		        "{%s} in a literal is text as it stands; it would be filled under `json:`, as in {json: \"{%s}\"}",
-		        name, name);
+		if (text[offset + 1] == '{')
+			ab_hint(diags, ab_conf_at(conf, offset),
+			        "{{%s}} in a literal is text as it stands; it would be filled under `text:`, as in {text: \"{{%s}}\"}",
+			        name, name);
+		else
+			ab_hint(diags, ab_conf_at(conf, offset),
+			        "{%s} in a literal is text as it stands; it would be filled under `json:`, as in {json: \"{%s}\"}",
+			        name, name);
 		return;
 	}
 }

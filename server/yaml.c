@@ -378,6 +378,18 @@ static bool looks_like_path(const char *text)
 	                         "+#?&;/")] == '\0';
 }
 
+/* The keys of a file that hold a mapping, and so no null. */
+static bool is_section(const char *name)
+{
+	static const char *const sections[] = {
+	        "resources", "routes", "errors", "server", "upstreams", "databases", "defaults"};
+
+	for (size_t i = 0; i < AB_COUNT(sections); i++)
+		if (strcmp(name, sections[i]) == 0)
+			return true;
+	return false;
+}
+
 /* A key of a flow mapping that has no value: what is left of a text that quotes should have kept together. */
 static void key_without_value(
         struct reader *r, struct mapping *m, const struct ab_conf *key, const char *name)
@@ -409,7 +421,9 @@ static void key_without_value(
 		}
 	}
 	ab_diag(r->diags, key->pos, "'%.60s' has no value; expected %s", name,
-	        strstr(name, " /") != NULL ? "the name of a resource" : "one, or null");
+	        strstr(name, " /") != NULL          ? "the name of a resource"
+	        : m->depth == 1 && is_section(name) ? "a mapping"
+	                                            : "one, or null");
 }
 
 static void report_cut(struct reader *r, struct mapping *m)

@@ -161,6 +161,70 @@ static void say_unclosed(
 		        context_pos.line);
 }
 
+static const char *skip_back(const char *at)
+{
+	while (at[-1] == ' ' || at[-1] == '\t')
+		at--;
+	return at;
+}
+
+/* "{a: 1 b: 2}", where the parser stumbles at the second ':': what stands before its key is whole. */
+static bool number_before_key(const char *at)
+{
+	const char *key = at, *value;
+	bool number;
+
+	while (key[-1] != ' ' && key[-1] != '\n')
+		key--;
+	value = skip_back(key);
+	number = value[-1] >= '0' && value[-1] <= '9';
+	while (value[-1] >= '0' && value[-1] <= '9')
+		value--;
+	return *at == ':' && number && *skip_back(value) == ' ' && skip_back(value)[-1] == ':';
+}
+
+/* "{GET /a/{x}: y}": the '{' at which the parser stumbles is in a key, which is shown with its quotes. */
+static bool say_route_key(struct ab_diags *diags, struct ab_pos pos, const char *at)
+{
+	const char *line = start_of_line(at), *key = at;
+	size_t len;
+
+	while (key > line && strchr("{,:", key[-1]) == NULL)
+		key--;
+	key += strspn(key, " \t");
+	len = strcspn(key, ": \t\r\n");
+	if (*at != '{' || key[len] != ' ' || key[len + 1] != '/')
+		return false;
+	len += 1 + strcspn(key + len + 1, ": \t\r\n");
+	ab_diag(diags, pos, "a '{' in an unquoted key; expected quotes round the key: \"%.*s\"",
+	        len > 200 ? 200 : (int)len, key);
+	return true;
+}
+
+/* A mapping or a list that ends, or goes on, where it should not. */
+static void say_bracket(
+        struct ab_diags *diags, struct ab_pos pos, struct ab_pos context_pos, const char *at, char closing)
+{
+	const char *before = skip_back(at);
+
+	if (*at == '\0')
+		ab_diag(diags, context_pos, "a bracket that is not closed; expected its %c", closing);
+	else if (say_route_key(diags, pos, at))
+		return;
+	else if (strchr("}]\"'", before[-1]) != NULL && (*at == '"' || *at == '\''))
+		ab_diag(diags, pos, "nothing parts this from what stands before it; expected a ',' between");
+	else if (number_before_key(at))
+		ab_diag(diags, pos,
+		        "nothing parts this key from the value before it; expected a ',' between");
+	else if (context_pos.line != pos.line)
+		ab_diag(diags, pos,
+		        "the bracket at line %u, column %u is still open; expected ',' or its %c before this",
+		        context_pos.line, context_pos.column, closing);
+	else
+		say_quotes(diags, pos, at, "a value inside brackets ends here unexpectedly",
+		        "',' or the closing bracket");
+}
+
 struct plain_words {
 	const char *problem, *words;
 };
@@ -228,16 +292,7 @@ void ab_yaml_explain(struct ab_diags *diags, struct ab_pos pos, const char *prob
 		return;
 	}
 	if (has(problem, "expected ',' or")) {
-		if (*at == '\0')
-			ab_diag(diags, context_pos, "a bracket that is not closed; expected its %c",
-			        problem[strlen(problem) - 2]);
-		else if (context_pos.line != pos.line)
-			ab_diag(diags, pos,
-			        "the bracket at line %u, column %u is still open; expected ',' or its %c before this",
-			        context_pos.line, context_pos.column, problem[strlen(problem) - 2]);
-		else
-			say_quotes(diags, pos, at, "a value inside brackets ends here unexpectedly",
-			        "',' or the closing bracket");
+		say_bracket(diags, pos, context_pos, at, problem[strlen(problem) - 2]);
 		return;
 	}
 	if (has(problem, "unexpected ':'")) {

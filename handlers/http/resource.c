@@ -74,11 +74,19 @@ static bool read_label(struct ab_compile *compile, struct ab_http_resource *r, c
 
 static bool read_line(struct ab_compile *compile, struct ab_http_resource *r)
 {
-	const char *text = ab_conf_string(compile->value, "http", compile->diags);
+	const struct ab_conf *value = compile->value;
+	const char *text;
 	size_t at, end, len;
+	char is[80];
 
-	if (text == NULL)
+	if (value->type != AB_CONF_STRING || value->refused) {
+		if (!value->refused)
+			ab_diag(compile->diags, value->pos,
+			        "http is %s; expected METHOD upstream/path, as in GET catalog/products/{id}",
+			        ab_conf_describe(value, is, sizeof(is)));
 		return false;
+	}
+	text = value->u.string.text;
 	end = compile->value->u.string.len;
 	while (end > 0 && strchr(" \t\n", text[end - 1]) != NULL)
 		end--;

@@ -333,8 +333,8 @@ Test(appfile, placeholders_in_literals_are_hinted_at)
 	cr_expect_str_eq(f.hints,
 	        "app.yaml:2:7: {b} in a literal is text as it stands; it would be filled under `json:`, as in {json: "
 	        "\"{b}\"}\n"
-	        "app.yaml:4:26: {who} in a literal is text as it stands; it would be filled under `json:`, as in {json: "
-	        "\"{who}\"}",
+	        "app.yaml:4:26: {{who}} in a literal is text as it stands; it would be filled under `text:`, as in {text: "
+	        "\"{{who}}\"}",
 	        "%s", f.hints);
 	appfile_close(&f);
 }

@@ -131,6 +131,21 @@ static const struct wrong yaml_form[] = {
 		"  a:\n"
 		"  b: 1\n",
 		"app.yaml:2:3: 'a' has no value; expected one, or null"},
+	{"a section without a value",
+		"server:\n"
+		"routes:\n",
+		"app.yaml:1:1: 'server' has no value; expected a mapping\n"
+		"app.yaml:2:1: 'routes' has no value; expected a mapping"},
+	{"a missing comma after a bracket",
+		"{\"resources\": {\"a\": 1} \"routes\": {}}\n",
+		"app.yaml:1:24: nothing parts this from what stands before it; expected a ',' between"},
+	{"a missing comma after a number",
+		"resources:\n"
+		"  a: {value: {a: 1 b: 2}}\n",
+		"app.yaml:2:21: nothing parts this key from the value before it; expected a ',' between"},
+	{"a route with a variable as an unquoted key",
+		"routes: {GET /a/{woh}: greet}\n",
+		"app.yaml:1:17: a '{' in an unquoted key; expected quotes round the key: \"GET /a/{woh}\""},
 	{"an item without a value",
 		"resources:\n"
 		"  a:\n"

@@ -121,6 +121,12 @@ static const struct wrong resources[] = {
 };
 
 static const struct wrong kinds[] = {
+	{"no text to fetch by",
+		"resources:\n"
+		"  a: {http: 5}\n"
+		"  b: {http: {url: x}}\n",
+		"app.yaml:2:13: http is the number 5; expected METHOD upstream/path, as in GET catalog/products/{id}\n"
+		"app.yaml:3:13: http is a mapping; expected METHOD upstream/path, as in GET catalog/products/{id}"},
 	{"an unknown upstream",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
@@ -614,7 +620,7 @@ static const struct wrong settings[] = {
 		"app.yaml:1:74: server.send_timeout is true; expected a whole number with its unit: ms, s, m, h or d"},
 	{"sizes",
 		"server: {max_body: 1024}\n",
-		"app.yaml:1:20: server.max_body is the number 1024; expected a whole number with its unit: B, KiB, MiB or GiB; did you mean 1024KiB or 1024MiB?"},
+		"app.yaml:1:20: server.max_body is the number 1024; expected a whole number with its unit: B, KiB, MiB or GiB; did you mean 1024B or 1024KiB?"},
 	{"sizes with wrong units",
 		"server: {max_body: 1MB}\n",
 		"app.yaml:1:20: server.max_body is the string '1MB'; expected a whole number with its unit: B, KiB, MiB or GiB; did you mean 1MiB?"},
