@@ -77,7 +77,7 @@ static void connection_open(struct ab_front *front, struct MHD_Connection *mhd, 
 	connection->next = &front->connections;
 	connection->prev = front->connections.prev;
 	connection->prev->next = connection->next->prev = connection;
-	front->counts.connections++;
+	front->open++;
 	connection_name_client(connection);
 	connection_watch(connection);
 	ab_connection_expect(connection, front->head_queue);
@@ -169,7 +169,7 @@ static void connection_close(struct ab_connection *connection, struct MHD_Connec
 	connection->prev->next = connection->next;
 	connection->next->prev = connection->prev;
 	ab_deadline_disarm(&connection->deadline);
-	connection->front->counts.connections--;
+	connection->front->open--;
 	/* Had it stopped accepting, for the limit or for want of descriptors, only another run makes it go
 	 * on. */
 	connection->front->run = true;

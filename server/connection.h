@@ -59,11 +59,6 @@ struct ab_connection {
 	char traceparent[AB_TRACEPARENT_SIZE];
 };
 
-struct ab_front_counts {
-	uint64_t suspended;   /* requests that had to wait for something */
-	unsigned connections; /* open now */
-};
-
 struct ab_front {
 	struct ab_env *env;
 	struct ab_app *app;
@@ -90,7 +85,7 @@ struct ab_front {
 	struct ab_deadline_queue *head_queue, *body_queue, *send_queue, *idle_queue, *linger_queue;
 	struct ab_connection connections; /* ring */
 	unsigned arenas;                  /* of requests, some of which may outlive their connection */
-	struct ab_front_counts counts;
+	size_t open;                      /* connections */
 
 	bool draining, aborted, reported;
 	uint64_t drain_limit; /* loop time */

@@ -68,7 +68,7 @@ static void front_schedule(struct ab_front *front, uint64_t calls_before)
 /* The end of a drain, told once. */
 static void front_maybe_drained(struct ab_front *front)
 {
-	bool clean = front->counts.connections == 0 && front->arenas == 0;
+	bool clean = front->open == 0 && front->arenas == 0;
 
 	if (!front->draining || front->reported)
 		return;

@@ -383,7 +383,6 @@ static enum MHD_Result intake_run(struct ab_connection *connection, struct MHD_C
 	code = ab_exchange_start(front->app, connection->arena, &connection->request, intake_on_done,
 	        connection, &connection->exchange);
 	if (code == AB_PENDING) {
-		front->counts.suspended++;
 		MHD_suspend_connection(mhd);
 		if (connection->hung_up)
 			ab_connection_abandon(connection);
