@@ -65,7 +65,8 @@ struct ab_app_resource {
 struct ab_app_options {
 	bool accept_all;
 	bool dev;
-	bool open_needs; /* a need that nothing satisfies is no mistake: whoever runs the resource may give it */
+	bool open_needs; /* a need that nothing satisfies is no mistake: whoever runs the resource may give it
+	                  */
 };
 
 /* Compile for one worker. Compile one app after another, before any worker runs: they share `shared`.

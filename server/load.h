@@ -13,7 +13,8 @@ struct ab_load {
 };
 
 /* Load `file` for `command`; `running`: resources will be resolved, so databases are opened as serving does,
- * and a need that nothing satisfies is left to who resolves it. What is wrong goes to stderr. An exit code; ab_load_close in every case. */
+ * and a need that nothing satisfies is left to who resolves it. What is wrong goes to stderr. An exit code;
+ * ab_load_close in every case. */
 int ab_load_open(struct ab_load *load, const char *command, const char *file, bool running);
 void ab_load_close(struct ab_load *load);
 
