@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -488,6 +489,17 @@ static void serve_free(struct serve *serve)
 	ab_log_close(serve->log);
 }
 
+/* glibc keeps small freed blocks apart, unmerged, and merges them all whenever somebody asks for a kilobyte
+ * or more. A request frees the hundreds of blocks of its documents and asks for such a buffer many times;
+ * without fast bins, a page of four documents takes about a tenth less CPU. What each thread caches for
+ * itself stays. */
+static void tune_malloc(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MXFAST, 0);
+#endif
+}
+
 int ab_cmd_serve(int argc, char **argv)
 {
 	struct serve serve = {.human = -1};
@@ -496,6 +508,7 @@ int ab_cmd_serve(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	tune_malloc();
 	signal(SIGPIPE, SIG_IGN);
 	if (ab_http_global_init(&err) != AB_OK) {
 		fprintf(stderr, "anabranch serve: %s\n", err.text);
