@@ -490,13 +490,16 @@ static void serve_free(struct serve *serve)
 }
 
 /* glibc keeps small freed blocks apart, unmerged, and merges them all whenever somebody asks for a kilobyte
- * or more. A request frees the hundreds of blocks of its documents and asks for such a buffer many times;
- * without fast bins, a page of four documents takes about a tenth less CPU. What each thread caches for
- * itself stays. */
+ * or more; and it gives the end of its heap back to the kernel, to ask for it again soon after. A request
+ * frees the hundreds of blocks of its documents and asks for such buffers many times: without fast bins, and
+ * with 32 MiB that stay, a page of four documents takes about a tenth less CPU. What each thread caches for
+ * itself stays as it is. */
 static void tune_malloc(void)
 {
 #ifdef __GLIBC__
 	mallopt(M_MXFAST, 0);
+	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 32 << 20);
 #endif
 }
 
