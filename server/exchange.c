@@ -428,40 +428,16 @@ static enum step reply_options(struct ab_exchange *x)
 	return REPLIED;
 }
 
-/* The path of the request target, also of one in absolute form (RFC 9112, section 3.2.2). */
-static const char *target_path(const struct ab_request *request, size_t *ret_len)
-{
-	const char *path = request->target;
-	size_t len = request->path_len, scheme = 0;
-
-	*ret_len = len;
-	if (len > 7 && memcmp(path, "http://", 7) == 0)
-		scheme = 7;
-	else if (len > 8 && memcmp(path, "https://", 8) == 0)
-		scheme = 8;
-	if (scheme == 0)
-		return path;
-	path = memchr(request->target + scheme, '/', len - scheme);
-	if (path == NULL) {
-		*ret_len = 1;
-		return "/";
-	}
-	*ret_len = len - (size_t)(path - request->target);
-	return path;
-}
-
 static enum step begin(struct ab_exchange *x)
 {
 	const struct ab_request *request = x->request;
 	bool options = strcmp(request->method, "OPTIONS") == 0;
-	const char *path;
 	enum ab_code code;
-	size_t len;
 
 	if (!known_method(request->method))
 		return refuse(x, AB_EINVALID, 501, "This method is not known here.");
-	path = target_path(request, &len);
-	code = ab_router_match(x->app->router, request->method, path, len, x->arena, &x->match, &x->error);
+	code = ab_router_match(x->app->router, request->method, request->target, request->path_len, x->arena,
+	        &x->match, &x->error);
 	if (code != AB_OK)
 		return fail(x, &x->error);
 	if (AB_LIKELY(x->match.route != NULL))

@@ -17,7 +17,7 @@ struct ab_header {
 
 struct ab_request {
 	const char *method;
-	const char *target; /* the raw request target, path and query, as sent */
+	const char *target; /* raw path and query, as sent; of an absolute target without the authority */
 	size_t path_len;    /* of its path; the query follows after '?' */
 	const char *query;  /* raw, without '?'; "" when none */
 	size_t query_len;
