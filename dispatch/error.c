@@ -81,6 +81,8 @@ enum ab_code ab_error_setv(struct ab_error *err, enum ab_code code, const char *
 	err->code = code;
 	err->status = ab_code_status(code);
 	err->resource = NULL;
+	err->message = NULL;
+	err->field = NULL;
 	return code;
 }
 

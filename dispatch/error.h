@@ -37,13 +37,17 @@ enum { AB_ERROR_TEXT = 512 };
 
 struct ab_error {
 	enum ab_code code;
-	int status;               /* HTTP status; ab_error_set takes it from the code */
-	const char *resource;     /* the resource that failed, borrowed from its dispatcher, or NULL */
+	int status;           /* HTTP status; ab_error_set takes it from the code */
+	const char *resource; /* the resource that failed, borrowed from its dispatcher, or NULL */
+	/* What a client may be told, where the app says so; the text is the log's. Both NULL, or borrowed:
+	 * they live as long as the resource, or the run's arena. */
+	const char *message;
+	const char *field;        /* the name it is about, as the request spells it */
 	char text[AB_ERROR_TEXT]; /* NUL-terminated, cut at a UTF-8 boundary when too long */
 };
 
-/* Fill `err` (which may be NULL), all of it: resource becomes NULL. Arguments may point into err->text.
- * Returns `code`, so that `return ab_error_set(...)` reads well. */
+/* Fill `err` (which may be NULL), all of it: resource, message and field become NULL. Arguments may point
+ * into err->text. Returns `code`, so that `return ab_error_set(...)` reads well. */
 enum ab_code ab_error_set(struct ab_error *err, enum ab_code code, const char *fmt, ...) AB_PRINTF(3, 4);
 enum ab_code ab_error_setv(struct ab_error *err, enum ab_code code, const char *fmt, va_list args)
         AB_PRINTF(3, 0);

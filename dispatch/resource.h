@@ -55,8 +55,9 @@ struct ab_resource {
 	void *config;
 	const char *const *needs; /* names, in the order their values arrive; the same name is listed once */
 	size_t n_needs;
-	bool writes;             /* starts last, is left to finish, never cancelled */
-	bool optional;           /* null when it fails */
+	bool conditional; /* the last need decides: when it is false, the value is null and nothing starts */
+	bool writes;      /* starts last, is left to finish, never cancelled */
+	bool optional;    /* null when it fails */
 	enum ab_missing missing; /* what AB_EMISSING means: a failure (status below) or null, undegraded */
 	int missing_status;      /* 404 unless 401 or 403; 0 means 404 */
 	json_t *fallback;        /* stands in when it fails, or NULL */

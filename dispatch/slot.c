@@ -125,6 +125,8 @@ void ab_slot_backup_failed(struct ab_run *run, struct ab_slot *slot, const struc
 		ab_error_set(&err, first->code, "%s; fallback resource '%s': resource '%s': %s", first->text,
 		        backup, why->resource, why->text);
 	err.status = first->status;
+	err.message = first->message;
+	err.field = first->field;
 	err.resource = slot_name(run, slot);
 	slot_optional(run, slot, &err);
 }
@@ -393,6 +395,10 @@ void ab_slot_start(struct ab_run *run, int index)
 
 	if (!call_fill(run, index, values))
 		return;
+	if (part->node.resource->conditional && json_is_false(values[part->node.n_needs - 1])) {
+		slot_done(run, slot, json_null());
+		return;
+	}
 	slot->call = (struct ab_call){
 	        .run = run,
 	        .resource = part->node.resource,

@@ -121,6 +121,8 @@ static enum step reply_builtin(struct ab_exchange *x)
 	/* What went wrong inside is the log's; what was wrong with the request is the client's to know. */
 	if (x->app->dev || (x->run == NULL && x->status < 500))
 		problem.detail = x->error.text;
+	else
+		problem.detail = x->error.message;
 	reset_reply(x);
 	ab_reply_put_problem(&x->reply, x->request, x->status, &problem);
 	finish_reply(x);
@@ -185,8 +187,9 @@ static json_t *error_value(const struct ab_exchange *x)
 			fields = NULL;
 		}
 	}
-	return json_pack("{s:i, s:s, s:o, s:o}", "status", x->status, "title", ab_status_title(x->status),
-	        "resource", resource, "fields", fields);
+	return json_pack("{s:i, s:s, s:s?, s:o, s:o}", "status", x->status, "title",
+	        ab_status_title(x->status), "message", x->error.message, "resource", resource, "fields",
+	        fields);
 }
 
 /* A name that the request should have given, and nobody else can. */
@@ -294,15 +297,15 @@ static enum step refuse(struct ab_exchange *x, enum ab_code code, int status, co
 
 /* ---- the run ---- */
 
-/* Tell the client that what it gave under this name fits nowhere. */
-static void blame_field(struct ab_exchange *x, const char *field)
+/* Tell the client what is wrong with what it gave under this name. */
+static void blame_field(struct ab_exchange *x, const char *field, const char *message)
 {
 	struct ab_input *input = &x->input;
 
 	if (input->fields == NULL)
 		input->fields = ab_arena_alloc(x->arena, AB_MAX_FIELDS * sizeof(*input->fields));
 	if (input->fields != NULL && input->n_fields < AB_MAX_FIELDS)
-		input->fields[input->n_fields++] = (struct ab_field){field, "can't be used as it is"};
+		input->fields[input->n_fields++] = (struct ab_field){field, message};
 }
 
 /* Whether a resource needs something that the request brought: only then can bad input be the request's
@@ -321,7 +324,7 @@ static bool blame_request(struct ab_exchange *x, const char *resource)
 			if (x->answer->accepts[a] != node->needs[i] || x->input.values == NULL ||
 			        x->input.values[a] == NULL)
 				continue;
-			blame_field(x, route->accepts[a].outside);
+			blame_field(x, route->accepts[a].outside, "can't be used as it is");
 			fed = true;
 		}
 	}
@@ -331,7 +334,10 @@ static bool blame_request(struct ab_exchange *x, const char *resource)
 static enum step run_failed(struct ab_exchange *x)
 {
 	x->error = *ab_run_error(x->run);
-	if (x->error.code == AB_EINVALID && x->error.status == 400 && !blame_request(x, x->error.resource))
+	if (x->error.field != NULL)
+		blame_field(x, x->error.field, x->error.message != NULL ? x->error.message : "is refused");
+	else if (x->error.code == AB_EINVALID && x->error.status == 400 &&
+	         !blame_request(x, x->error.resource))
 		x->error.status = 502;
 	return fail(x, &x->error);
 }

@@ -199,6 +199,7 @@ enum ab_code add(struct ab_dispatcher *to, const char *spec, struct how how, str
 	        .config = malloc(sizeof(how)),
 	        .writes = how.writes,
 	        .optional = how.optional,
+	        .conditional = how.conditional,
 	        .missing = how.missing_null ? AB_MISSING_NULL : AB_MISSING_FAILS,
 	        .missing_status = how.missing_status,
 	        .fallback = how.fallback != NULL ? parse(how.fallback) : NULL,

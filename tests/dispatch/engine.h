@@ -21,7 +21,7 @@ struct how {
 	enum on_cancel
 	        on_cancel; /* a call in flight that is cancelled completes then, or when the test says so */
 	void (*inside)(struct ab_call *call); /* called in start, before anything else */
-	bool writes, optional, missing_null;
+	bool writes, optional, missing_null, conditional;
 	int missing_status;
 	const char *fallback; /* JSON */
 	const char *fallback_resource;

@@ -496,6 +496,39 @@ Test(values, a_later_run_knows_what_was_degraded)
 	ab_dispatcher_destroy(d);
 }
 
+Test(values, a_conditional_resource_is_null_and_not_started_where_its_last_need_is_false)
+{
+	struct ab_dispatcher *d = dispatcher();
+	struct play play;
+
+	ADD(d, "no", .value = "false");
+	ADD(d, "yes", .value = "true");
+	ADD(d, "skipped: yes no", .conditional = true);
+	ADD(d, "taken: no yes", .conditional = true);
+	ADD(d, "page: skipped taken");
+	PLAY(&play, d, .targets = "page");
+	cr_assert_eq(play.code, AB_OK);
+	cr_assert_str_eq(value(&play, "page"), "['page', null, ['taken', false, true]]");
+	cr_assert_null(strstr(started(), "skipped"));
+	cr_assert_str_eq(degraded(&play), "");
+	play_end(&play);
+	ab_dispatcher_destroy(d);
+}
+
+Test(values, what_a_client_may_be_told_stays_with_an_error_until_it_is_set_anew)
+{
+	struct ab_error err;
+
+	ab_error_set(&err, AB_EINVALID, "one");
+	err.message = "for all";
+	err.field = "age";
+	ab_error_prefix(&err, "two");
+	cr_assert_str_eq(err.message, "for all");
+	ab_error_set(&err, AB_EINVALID, "three");
+	cr_assert_null(err.message);
+	cr_assert_null(err.field);
+}
+
 Test(values, a_name_is_taken_over_only_for_the_same_resource)
 {
 	struct ab_dispatcher *one = dispatcher(), *two = dispatcher();
