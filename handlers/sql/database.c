@@ -1,138 +1,86 @@
-/* handlers/sql/database.c: an entry under `databases:`, from its URL to an open database. */
+/* handlers/sql/database.c: an entry under `databases:`, from its URL to an open database of some engine. */
 #include "database.h"
 
-#include "statement.h"
+#include "engine.h"
 
-#include <sched.h>
 #include <string.h>
 
 enum {
 	DEFAULT_TIMEOUT_MS = 1000,
 	DEFAULT_MAX_ROWS = 1000,
-	DEFAULT_POOL = 4, /* at most as many as there are cores */
 	MAX_POOL = 64,
 	MAX_MAX_ROWS = 1000000,
 };
 
-/* An entry as it is read. */
-struct entry {
-	const struct ab_conf *url;
-	const struct ab_conf *schema;
-	uint64_t timeout_ms;
-	int64_t pool;
-	int64_t max_rows;
-};
+static const char expected_url[] = "expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db";
 
-static int64_t cores(void)
+/* The engine that a URL's scheme names, or NULL after reporting. A secret URL is not shown. */
+static const struct ab_sql_engine *engine_of(const struct ab_conf *conf, struct ab_diags *diags)
 {
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
-static bool entry_read_map(
-        struct entry *entry, const char *what, const struct ab_conf *conf, struct ab_diags *diags)
-{
-	static const char *const keys[] = {"url", "pool", "timeout", "max_rows", "schema", NULL};
-	const struct ab_conf *value;
-	bool ok = ab_conf_only(conf, what, keys, diags);
-
-	entry->url = ab_conf_get(conf, "url");
-	entry->schema = ab_conf_get(conf, "schema");
-	if (entry->url == NULL) {
-		ab_diag(diags, conf->pos, "%s has no `url`; expected one like sqlite:shop.db", what);
-		ok = false;
-	}
-	if ((value = ab_conf_get(conf, "timeout")) != NULL)
-		ok &= ab_conf_duration(value, "`timeout`", &entry->timeout_ms, diags);
-	if ((value = ab_conf_get(conf, "pool")) != NULL)
-		ok &= ab_conf_int(value, "`pool`", 1, MAX_POOL, &entry->pool, diags);
-	if ((value = ab_conf_get(conf, "max_rows")) != NULL)
-		ok &= ab_conf_int(value, "`max_rows`", 1, MAX_MAX_ROWS, &entry->max_rows, diags);
-	return ok;
-}
-
-static bool entry_read(
-        struct entry *entry, const char *name, const struct ab_conf *conf, struct ab_diags *diags)
-{
-	char what[128];
-
-	*entry = (struct entry){
-	        .timeout_ms = DEFAULT_TIMEOUT_MS,
-	        .pool = cores() < DEFAULT_POOL ? cores() : DEFAULT_POOL,
-	        .max_rows = DEFAULT_MAX_ROWS,
-	};
-	snprintf(what, sizeof(what), "database '%.64s'", name);
-	if (conf->type == AB_CONF_MAP)
-		return entry_read_map(entry, what, conf, diags);
-	entry->url = conf;
-	return true;
-}
-
-/* The path in `sqlite:PATH`, or NULL after reporting. A secret URL is not shown. */
-static const char *url_path(const struct ab_conf *conf, struct ab_diags *diags)
-{
-	const char *url = ab_conf_string(conf, "a database's URL", diags), *path;
-	static const char usage[] = "expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db";
+	const char *url = ab_conf_string(conf, "a database's URL", diags);
 
 	if (url == NULL)
 		return NULL;
-	path = url + strlen("sqlite:");
+	if (strncmp(url, "sqlite:", 7) == 0)
+		return &ab_sqlite_engine;
 	if (strncmp(url, "postgresql:", 11) == 0 || strncmp(url, "postgres:", 9) == 0)
-		ab_diag(diags, conf->pos, "PostgreSQL is not yet in this version; %s", usage);
-	else if (strncmp(url, "sqlite:", 7) != 0)
-		ab_diag(diags, conf->pos, "not a database's URL; %s", usage);
-	else if (*path == '\0')
-		ab_diag(diags, conf->pos, "a URL without a path; %s", usage);
-	else if (path[0] == ':')
-		ab_diag(diags, conf->pos,
-		        "a database in memory would be another one for each connection; expected a file, and a `schema` to fill it from");
-	else if (strncmp(path, "//", 2) == 0)
-		ab_diag(diags, conf->pos, "a path does not begin with //; %s", usage);
-	else if (strchr(path, '?') != NULL)
-		ab_diag(diags, conf->pos, "a URL with parameters; %s", usage);
+		ab_diag(diags, conf->pos, "PostgreSQL is not yet in this version; %s", expected_url);
 	else
-		return path;
+		ab_diag(diags, conf->pos, "not a database's URL; %s", expected_url);
 	return NULL;
 }
 
-static bool database_open(struct ab_database *database, const struct entry *entry, const char *dir,
-        bool serving, struct ab_diags *diags)
+/* The keys of a mapping; what they mean is the engine's business. NULL: no engine known. */
+static bool entry_read_map(struct ab_sql_entry *entry, const char *what, const struct ab_sql_engine *engine,
+        struct ab_diags *diags)
 {
-	const char *path = url_path(entry->url, diags);
-	struct ab_sql_text schema = {0};
+	const struct ab_conf *value;
+	int64_t rows = DEFAULT_MAX_ROWS;
+	bool ok =
+	        ab_conf_only(entry->conf, what, engine == NULL ? ab_sqlite_engine.keys : engine->keys, diags);
 
-	if (entry->schema != NULL && !ab_sql_text_read(&schema, entry->schema, dir, "`schema`", diags))
-		return false;
-	if (path != NULL) {
-		database->path = ab_sql_path(dir, path);
-		if (database->path == NULL)
-			ab_diag(diags, entry->url->pos, "out of memory");
-		else
-			database->sqlite = ab_sqlite_open(
-			        &(struct ab_sqlite_options){
-			                .name = database->name,
-			                .path = database->path,
-			                .shown = entry->url->secret ? "${...}" : database->path,
-			                .pos = entry->url->pos,
-			                .schema = entry->schema != NULL ? &schema : NULL,
-			                .serving = serving,
-			                .pool = (unsigned)entry->pool,
-			                .max_rows = (size_t)entry->max_rows,
-			        },
-			        diags);
+	entry->schema = ab_conf_get(entry->conf, "schema");
+	if ((value = ab_conf_get(entry->conf, "timeout")) != NULL)
+		ok &= ab_conf_duration(value, "`timeout`", &entry->timeout_ms, diags);
+	if ((value = ab_conf_get(entry->conf, "pool")) != NULL)
+		ok &= ab_conf_int(value, "`pool`", 1, MAX_POOL, &entry->pool, diags);
+	if ((value = ab_conf_get(entry->conf, "max_rows")) != NULL)
+		ok &= ab_conf_int(value, "`max_rows`", 1, MAX_MAX_ROWS, &rows, diags);
+	entry->max_rows = (size_t)rows;
+	return ok;
+}
+
+/* The engine of the entry, which is filled; NULL after reporting. */
+static const struct ab_sql_engine *entry_read(struct ab_sql_entry *entry, struct ab_diags *diags)
+{
+	const struct ab_sql_engine *engine = NULL;
+	char what[128];
+
+	snprintf(what, sizeof(what), "database '%.64s'", entry->name);
+	entry->timeout_ms = DEFAULT_TIMEOUT_MS;
+	entry->max_rows = DEFAULT_MAX_ROWS;
+	entry->url = entry->conf;
+	if (entry->conf->type == AB_CONF_MAP) {
+		entry->url = ab_conf_get(entry->conf, "url");
+		if (entry->url == NULL)
+			ab_diag(diags, entry->conf->pos, "%s has no `url`; expected one like sqlite:shop.db",
+			        what);
 	}
-	ab_sql_text_fini(&schema);
-	return database->sqlite != NULL;
+	if (entry->url != NULL)
+		engine = engine_of(entry->url, diags);
+	if (entry->conf->type == AB_CONF_MAP && !entry_read_map(entry, what, engine, diags))
+		return NULL;
+	return engine;
 }
 
 struct ab_database *ab_database_open(
         const char *name, const struct ab_conf *conf, const char *dir, bool serving, struct ab_diags *diags)
 {
+	struct ab_sql_entry entry = {.name = name, .conf = conf, .dir = dir, .serving = serving};
+	const struct ab_sql_engine *engine = entry_read(&entry, diags);
 	struct ab_database *database;
-	struct entry entry;
 
-	if (!entry_read(&entry, name, conf, diags))
+	if (engine == NULL)
 		return NULL;
 	database = calloc(1, sizeof(*database));
 	if (database == NULL || (database->name = strdup(name)) == NULL) {
@@ -141,7 +89,10 @@ struct ab_database *ab_database_open(
 		return NULL;
 	}
 	database->timeout_ms = entry.timeout_ms;
-	if (database_open(database, &entry, dir, serving, diags))
+	database->engine = engine;
+	entry.name = database->name;
+	database->base = engine->open(&entry, diags);
+	if (database->base != NULL)
 		return database;
 	ab_database_close(database);
 	return NULL;
@@ -151,9 +102,8 @@ void ab_database_close(struct ab_database *database)
 {
 	if (database == NULL)
 		return;
-	if (database->sqlite != NULL)
-		ab_sqlite_close(database->sqlite);
-	free(database->path);
+	if (database->base != NULL)
+		database->engine->close(database->base);
 	free(database->name);
 	free(database);
 }

@@ -1,17 +1,16 @@
-/* handlers/sql/job.h: one statement on its way: from the worker's loop to a database thread and back.
+/* handlers/sql/job.h: one statement for SQLite on its way: from the worker's loop to a database thread and
+ * back.
  *
- * One notion of parameter, result and end for every engine. A job is in memory of its own and holds nothing
+ * A job is in memory of its own and holds nothing
  * of its request, so it may outlive it: a call that is cancelled or out of time completes at once, and its
  * job only finds its way home. The database's thread touches what is marked so, nothing of the call. */
 #ifndef AB_SQL_JOB_H
 #define AB_SQL_JOB_H
 
-#include "../kind.h"
+#include "rows.h"
+#include "trip.h"
 
 #include <stdatomic.h>
-
-/* What a resource makes of the rows. ROW and VALUE take the first row, however many there are. */
-enum ab_sql_returns { AB_SQL_ROWS, AB_SQL_ROW, AB_SQL_VALUE, AB_SQL_COUNT };
 
 enum ab_sql_type { AB_SQL_NULL, AB_SQL_INTEGER, AB_SQL_REAL, AB_SQL_TEXT };
 
@@ -39,9 +38,8 @@ enum ab_sql_state { AB_SQL_QUEUED, AB_SQL_RUNNING, AB_SQL_COMMITTING, AB_SQL_STO
 struct ab_sqlite_statement;
 
 struct ab_sql_job {
-	struct ab_sql_job *next; /* in a queue, then in the list of those that are done */
+	struct ab_sql_trip trip;
 	_Atomic(enum ab_sql_state) state;
-	struct ab_sql *sql; /* where it goes back to */
 	struct ab_sqlite_statement *statement;
 	enum ab_sql_returns returns;
 	uint64_t timeout_ms;
@@ -67,8 +65,5 @@ static inline bool ab_sql_job_stopped(struct ab_sql_job *job)
 {
 	return atomic_load_explicit(&job->state, memory_order_relaxed) == AB_SQL_STOPPED;
 }
-
-/* Hand a job back to its loop; the database thread's last touch of it. Any thread. */
-void ab_sql_job_done(struct ab_sql_job *job);
 
 #endif

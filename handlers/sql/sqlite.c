@@ -14,7 +14,7 @@
 struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
-	struct ab_sql_job *head, **tail;
+	struct ab_sql_trip *head, **tail; /* of jobs */
 	size_t count;
 	size_t waiting; /* threads that wait for a job */
 	bool closed;
@@ -61,13 +61,13 @@ static bool queue_push(struct queue *queue, struct ab_sql_job *job)
 {
 	bool room, wake;
 
-	job->next = NULL;
+	job->trip.next = NULL;
 	pthread_mutex_lock(&queue->lock);
 	room = queue->count < AB_SQLITE_QUEUE;
 	wake = queue->waiting > 0;
 	if (room) {
-		*queue->tail = job;
-		queue->tail = &job->next;
+		*queue->tail = &job->trip;
+		queue->tail = &job->trip.next;
 		queue->count++;
 	}
 	pthread_mutex_unlock(&queue->lock);
@@ -79,7 +79,7 @@ static bool queue_push(struct queue *queue, struct ab_sql_job *job)
 /* The next job; waits for one. NULL once the queue is closed and empty. */
 static struct ab_sql_job *queue_pop(struct queue *queue)
 {
-	struct ab_sql_job *job;
+	struct ab_sql_trip *trip;
 
 	pthread_mutex_lock(&queue->lock);
 	while (queue->head == NULL && !queue->closed) {
@@ -87,15 +87,15 @@ static struct ab_sql_job *queue_pop(struct queue *queue)
 		pthread_cond_wait(&queue->filled, &queue->lock);
 		queue->waiting--;
 	}
-	job = queue->head;
-	if (job != NULL) {
-		queue->head = job->next;
+	trip = queue->head;
+	if (trip != NULL) {
+		queue->head = trip->next;
 		queue->count--;
 		if (queue->head == NULL)
 			queue->tail = &queue->head;
 	}
 	pthread_mutex_unlock(&queue->lock);
-	return job;
+	return trip == NULL ? NULL : ab_container_of(trip, struct ab_sql_job, trip);
 }
 
 static void queue_close(struct queue *queue)
@@ -132,7 +132,7 @@ static void *thread_main(void *arg)
 	while ((job = queue_pop(thread->queue)) != NULL) {
 		if (ab_sql_job_move(job, AB_SQL_QUEUED, AB_SQL_RUNNING))
 			ab_sqlite_run(&thread->conn, job);
-		ab_sql_job_done(job);
+		ab_sql_trip_done(&job->trip);
 	}
 	ab_sqlite_conn_close(&thread->conn);
 	return NULL;

@@ -10,8 +10,7 @@
 #include "text.h"
 
 enum {
-	AB_SQLITE_QUEUE = 1024,                 /* jobs waiting, for readers and for the writer each */
-	AB_SQLITE_MAX_BYTES = 16 * 1024 * 1024, /* of a result, and of any one value */
+	AB_SQLITE_QUEUE = 1024, /* jobs waiting, for readers and for the writer each */
 };
 
 struct ab_sqlite_options {
@@ -39,7 +38,7 @@ bool ab_sqlite_writes(const struct ab_sqlite_statement *statement);
 /* Whether it gives rows at all. */
 bool ab_sqlite_selects(const struct ab_sqlite_statement *statement);
 
-/* Queue a job; it comes back through ab_sql_job_done. Any thread. AB_EOVERLOAD: the queue is full, nothing
+/* Queue a job; it comes back as its trip. Any thread. AB_EOVERLOAD: the queue is full, nothing
  * happened. */
 AB_NODISCARD enum ab_code ab_sqlite_submit(
         struct ab_sqlite *sqlite, struct ab_sql_job *job, struct ab_error *err);

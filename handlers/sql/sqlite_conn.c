@@ -129,7 +129,7 @@ enum ab_code ab_sqlite_conn_error(struct ab_sqlite_conn *conn, int rc, struct ab
 
 static void conn_limit(sqlite3 *db)
 {
-	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, AB_SQLITE_MAX_BYTES);
+	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, AB_SQL_MAX_BYTES);
 	sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, AB_SQL_MAX_TEXT);
 	sqlite3_limit(db, SQLITE_LIMIT_COLUMN, MAX_COLUMNS);
 	sqlite3_limit(db, SQLITE_LIMIT_VARIABLE_NUMBER, 1000);

@@ -81,7 +81,7 @@ void ab_sqlite_explain(
 
 /* Columns of a prepared statement; prepared->twice tells of a doubled name. False: out of memory. */
 AB_NODISCARD bool ab_sqlite_columns(struct ab_sqlite_prepared *prepared);
-/* The current row. NULL with err filled; *bytes is added to and bounded by AB_SQLITE_MAX_BYTES. */
+/* The current row. NULL with err filled; *bytes is added to and bounded by AB_SQL_MAX_BYTES. */
 json_t *ab_sqlite_row(const struct ab_sqlite_prepared *prepared, size_t *bytes, struct ab_error *err);
 json_t *ab_sqlite_value(
         const struct ab_sqlite_prepared *prepared, int column, size_t *bytes, struct ab_error *err);

@@ -2,13 +2,10 @@
  *
  * integer, real and text as they are, NULL null, a blob as base64 text, a column declared BOOLEAN as a
  * boolean. Built on the database's thread, of fresh values only, and handed over whole. */
-#include "../json.h"
 #include "sqlite_conn.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { CELL_BYTES = 32 }; /* what a value costs besides its text, about */
 
 static bool is_boolean(const char *type)
 {
@@ -57,47 +54,20 @@ bool ab_sqlite_columns(struct ab_sqlite_prepared *prepared)
 	return true;
 }
 
-static json_t *value_blob(const unsigned char *bytes, size_t len)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t size = (len + 2) / 3 * 4, at = 0;
-	char *text = malloc(size + 1);
-	json_t *value;
-
-	if (text == NULL)
-		return NULL;
-	for (size_t i = 0; i < len; i += 3) {
-		unsigned bits = (unsigned)bytes[i] << 16 | (i + 1 < len ? (unsigned)bytes[i + 1] << 8 : 0) |
-		                (i + 2 < len ? bytes[i + 2] : 0);
-
-		text[at++] = digits[bits >> 18];
-		text[at++] = digits[bits >> 12 & 63];
-		text[at++] = i + 1 < len ? digits[bits >> 6 & 63] : '=';
-		text[at++] = i + 2 < len ? digits[bits & 63] : '=';
-	}
-	value = json_stringn_nocheck(text, size);
-	free(text);
-	return value;
-}
-
-/* SQLite keeps whatever bytes it was given as text; JSON can't carry all of them. */
-static json_t *value_text(const char *text, size_t len, const char *column, struct ab_error *err)
-{
-	if (memchr(text, '\0', len) != NULL)
-		ab_error_set(err, AB_EUPSTREAM, "column '%s': text with a NUL in it", column);
-	else if (!ab_utf8_valid(text, len))
-		ab_error_set(err, AB_EUPSTREAM, "column '%s': text that is not UTF-8", column);
-	else
-		return json_stringn_nocheck(text, len);
-	return NULL;
-}
-
-static json_t *value_real(double real, const char *column, struct ab_error *err)
+static json_t *value_real(double real, struct ab_error *err)
 {
 	if (isfinite(real))
 		return json_real(real);
-	ab_error_set(err, AB_EUPSTREAM, "column '%s': an infinite number", column);
+	ab_error_set(err, AB_EUPSTREAM, "an infinite number");
 	return NULL;
+}
+
+/* SQLite keeps whatever bytes it was given as text. */
+static json_t *in_column(json_t *value, const struct ab_sqlite_column *column, struct ab_error *err)
+{
+	if (AB_UNLIKELY(value == NULL) && err->code == AB_EUPSTREAM)
+		ab_error_prefix(err, "column '%s'", column->name);
+	return value;
 }
 
 json_t *ab_sqlite_value(const struct ab_sqlite_prepared *prepared, int i, size_t *bytes, struct ab_error *err)
@@ -117,22 +87,18 @@ json_t *ab_sqlite_value(const struct ab_sqlite_prepared *prepared, int i, size_t
 			return NULL;
 		}
 	}
-	*bytes += CELL_BYTES + len;
-	if (*bytes > AB_SQLITE_MAX_BYTES) {
-		ab_error_set(err, AB_EUPSTREAM, "a result of more than %d MiB; select less of it",
-		        AB_SQLITE_MAX_BYTES / 1024 / 1024);
+	if (!ab_sql_rows_room(bytes, len, err))
 		return NULL;
-	}
 	switch (type) {
 	case SQLITE_INTEGER:
 		return column->boolean ? json_boolean(sqlite3_column_int64(stmt, i) != 0)
 		                       : json_integer(sqlite3_column_int64(stmt, i));
 	case SQLITE_FLOAT:
-		return value_real(sqlite3_column_double(stmt, i), column->name, err);
+		return in_column(value_real(sqlite3_column_double(stmt, i), err), column, err);
 	case SQLITE_TEXT:
-		return value_text(data, len, column->name, err);
+		return in_column(ab_sql_string(data, len, err), column, err);
 	case SQLITE_BLOB:
-		return value_blob(data, len);
+		return ab_sql_base64(data, len, err);
 	default:
 		return json_null();
 	}

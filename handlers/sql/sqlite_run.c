@@ -82,52 +82,35 @@ static bool run_columns(
 	return true;
 }
 
-struct rows {
-	json_t *value; /* so far */
-	size_t count;
-	size_t bytes;
-};
-
 /* Take in the current row. False with err filled. */
-static bool rows_add(struct rows *rows, struct ab_sqlite_conn *conn, struct ab_sqlite_prepared *prepared,
-        const struct ab_sql_job *job, struct ab_error *err)
+static bool run_row(struct ab_sql_rows *rows, struct ab_sqlite_prepared *prepared, struct ab_error *err)
 {
-	rows->count++;
-	switch (job->returns) {
-	case AB_SQL_COUNT:
+	switch (ab_sql_rows_next(rows, err)) {
+	case AB_SQL_WANT_ROW:
+		return ab_sql_rows_add_new(rows, ab_sqlite_row(prepared, &rows->bytes, err), err);
+	case AB_SQL_WANT_VALUE:
+		return ab_sql_rows_add_new(rows, ab_sqlite_value(prepared, 0, &rows->bytes, err), err);
+	case AB_SQL_WANT_NOTHING:
 		return true;
-	case AB_SQL_ROW:
-		if (rows->count == 1)
-			rows->value = ab_sqlite_row(prepared, &rows->bytes, err);
-		return rows->value != NULL;
-	case AB_SQL_VALUE:
-		if (rows->count == 1)
-			rows->value = ab_sqlite_value(prepared, 0, &rows->bytes, err);
-		return rows->value != NULL;
-	case AB_SQL_ROWS:
-		break;
-	}
-	if (rows->count > conn->max_rows) {
-		ab_error_set(err, AB_EUPSTREAM,
-		        "more than %zu rows; add a LIMIT, or raise max_rows of the database", conn->max_rows);
+	case AB_SQL_WANT_STOP:
+	default:
 		return false;
 	}
-	return json_array_append_new(rows->value, ab_sqlite_row(prepared, &rows->bytes, err)) == 0;
 }
 
 /* Step until there is nothing more, or nothing more is wanted. AB_OK, or err filled. */
 static enum ab_code run_steps(struct ab_sqlite_conn *conn, struct ab_sqlite_prepared *prepared,
-        struct ab_sql_job *job, struct rows *rows, struct ab_error *err)
+        struct ab_sql_job *job, struct ab_sql_rows *rows, struct ab_error *err)
 {
 	bool first_only =
 	        !job->statement->writes && (job->returns == AB_SQL_ROW || job->returns == AB_SQL_VALUE);
 	int rc;
 
-	if (job->returns == AB_SQL_ROWS && (rows->value = json_array()) == NULL)
-		return ab_error_set(err, AB_ENOMEM, "out of memory");
+	if (!ab_sql_rows_begin(rows, job->returns, conn->max_rows, err))
+		return err->code;
 	while ((rc = sqlite3_step(prepared->stmt)) == SQLITE_ROW) {
 		err->code = AB_ENOMEM; /* what a NULL value means unless it says more */
-		if (!run_columns(prepared, job, err) || !rows_add(rows, conn, prepared, job, err)) {
+		if (!run_columns(prepared, job, err) || !run_row(rows, prepared, err)) {
 			if (err->code == AB_ENOMEM)
 				ab_error_set(err, AB_ENOMEM, "out of memory");
 			ab_error_prefix(err, "database '%s'", conn->name);
@@ -140,7 +123,7 @@ static enum ab_code run_steps(struct ab_sqlite_conn *conn, struct ab_sqlite_prep
 }
 
 static enum ab_code run_statement(struct ab_sqlite_conn *conn, struct ab_sqlite_prepared *prepared,
-        struct ab_sql_job *job, struct rows *rows, struct ab_error *err)
+        struct ab_sql_job *job, struct ab_sql_rows *rows, struct ab_error *err)
 {
 	sqlite3_int64 before = sqlite3_total_changes64(conn->db);
 	int rc = run_bind(prepared->stmt, job);
@@ -164,7 +147,7 @@ static enum ab_code run_control(struct ab_sqlite_conn *conn, sqlite3_stmt *stmt,
 }
 
 static enum ab_code run_write(struct ab_sqlite_conn *conn, struct ab_sqlite_prepared *prepared,
-        struct ab_sql_job *job, struct rows *rows, struct ab_error *err)
+        struct ab_sql_job *job, struct ab_sql_rows *rows, struct ab_error *err)
 {
 	struct ab_error ignored;
 	enum ab_code code = run_control(conn, conn->begin, err);
@@ -180,19 +163,6 @@ static enum ab_code run_write(struct ab_sqlite_conn *conn, struct ab_sqlite_prep
 	if (sqlite3_get_autocommit(conn->db) == 0 && run_control(conn, conn->rollback, &ignored) != AB_OK)
 		ab_sqlite_conn_close(conn);
 	return code;
-}
-
-/* The value of what the rows gave. */
-static json_t *run_result(const struct ab_sql_job *job, struct rows *rows, struct ab_error *err)
-{
-	if (job->returns == AB_SQL_COUNT) {
-		rows->value = json_integer((json_int_t)rows->count);
-		if (rows->value == NULL)
-			ab_error_set(err, AB_ENOMEM, "out of memory");
-	} else if (rows->value == NULL) {
-		ab_error_set(err, AB_EMISSING, "the query gave no row");
-	}
-	return rows->value;
 }
 
 /* A file that is damaged, gone or unreadable may be put right while we run: look at it afresh next time. */
@@ -218,7 +188,7 @@ bool ab_sqlite_ready(struct ab_sqlite_conn *conn, struct ab_error *err)
 
 void ab_sqlite_run(struct ab_sqlite_conn *conn, struct ab_sql_job *job)
 {
-	struct rows rows = {0};
+	struct ab_sql_rows rows = {0};
 	struct ab_error *err = &job->err;
 	struct ab_sqlite_prepared *prepared;
 	enum ab_code code;
@@ -236,9 +206,9 @@ void ab_sqlite_run(struct ab_sqlite_conn *conn, struct ab_sql_job *job)
 	else
 		code = run_statement(conn, prepared, job, &rows, err);
 	if (code == AB_OK)
-		job->value = run_result(job, &rows, err);
+		job->value = ab_sql_rows_end(&rows, err);
 	else
-		json_decref(rows.value);
+		ab_sql_rows_drop(&rows);
 	if (is_lasting(conn->failed))
 		ab_sqlite_conn_close(conn);
 end:

@@ -1,10 +1,8 @@
 /* handlers/sql/statement.c: the kind `sql`, from the app file to a checked statement.
  *
- * Each placeholder becomes a `?` followed by blanks, as long as the placeholder was: what SQLite says of an
- * offset holds for the text as the user wrote it. */
+ * Each placeholder becomes what the engine writes for a parameter; where it stood is kept, so that what the
+ * engine says of an offset is said of the text as the user wrote it. */
 #include "statement.h"
-
-#include "lexer.h"
 
 #include <string.h>
 
@@ -109,59 +107,113 @@ static bool compile_text(struct ab_compile *compile, struct ab_sql_text *text)
 	return ab_sql_text_read(text, file, compile->dir, "`file`", compile->diags);
 }
 
-/* The needs behind the placeholders, in order. False after mistakes; then none are left. */
+/* The needs behind the placeholders, in order. False after mistakes. */
 static bool compile_params(struct ab_compile *compile, const struct ab_sql_text *text,
-        const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
+        const struct ab_sql_scan *scan, struct ab_sql_part *part)
 {
 	bool ok = true;
 
+	part->params = calloc(scan->count + 1, sizeof(*part->params));
+	if (part->params == NULL) {
+		ab_diag(compile->diags, compile->value->pos, "out of memory");
+		return false;
+	}
 	for (size_t i = 0; i < scan->count; i++) {
 		const struct ab_sql_placeholder *placeholder = &scan->placeholders[i];
 
 		if (ab_scope_ref(compile->scope, text->text + placeholder->start + 1, placeholder->len - 1,
 		            AB_RAW_NONE, ab_sql_text_pos(text, placeholder->start),
-		            &statement->params[statement->n_params]))
-			statement->n_params++;
+		            &part->params[part->n_params]))
+			part->n_params++;
 		else
 			ok = false;
 	}
 	return ok;
 }
 
-/* The statement without its placeholders' names; malloc'ed. */
-static char *positional(const struct ab_sql_text *text, const struct ab_sql_scan *scan)
+/* A parameter as the engine writes it: `?` or `$1`. Its length. */
+static size_t write_param(enum ab_sql_dialect dialect, size_t index, char *buf, size_t size)
 {
-	char *sql = strndup(text->text + scan->start, scan->end - scan->start);
+	if (dialect == AB_SQL_SQLITE)
+		return (size_t)snprintf(buf, size, "?");
+	return (size_t)snprintf(buf, size, "$%zu", index + 1);
+}
+
+/* The statement with the engine's parameters for the placeholders; malloc'ed. */
+static char *positional(const struct ab_sql_text *text, const struct ab_sql_scan *scan,
+        enum ab_sql_dialect dialect, size_t *ret_len)
+{
+	char *sql = malloc(scan->end - scan->start + scan->count * 8 + 1);
+	size_t from = scan->start, len = 0;
 
 	for (size_t i = 0; sql != NULL && i < scan->count; i++) {
-		char *at = sql + scan->placeholders[i].start - scan->start;
+		const struct ab_sql_placeholder *placeholder = &scan->placeholders[i];
 
-		memset(at, ' ', scan->placeholders[i].len);
-		*at = '?';
+		memcpy(sql + len, text->text + from, placeholder->start - from);
+		len += placeholder->start - from;
+		len += write_param(dialect, i, sql + len, 8);
+		from = placeholder->start + placeholder->len;
 	}
+	if (sql != NULL) {
+		memcpy(sql + len, text->text + from, scan->end - from);
+		len += scan->end - from;
+		sql[len] = '\0';
+	}
+	*ret_len = len;
 	return sql;
 }
 
-static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *text,
-        const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
+/* What byte of the text an offset in `positional` is; inside a parameter, the placeholder's first. */
+static size_t original(const struct ab_sql_scan *scan, enum ab_sql_dialect dialect, size_t offset)
 {
-	bool named = statement->returns == AB_SQL_ROWS || statement->returns == AB_SQL_ROW;
-	char *sql = positional(text, scan);
+	size_t from = scan->start, len = 0;
+	char buf[16];
+
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct ab_sql_placeholder *placeholder = &scan->placeholders[i];
+		size_t before = placeholder->start - from;
+
+		if (offset < len + before)
+			break;
+		len += before + write_param(dialect, i, buf, sizeof(buf));
+		if (offset < len)
+			return placeholder->start;
+		from = placeholder->start + placeholder->len;
+	}
+	offset = from + (offset - len);
+	return offset < scan->end ? offset : scan->end;
+}
+
+static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *text,
+        const struct ab_sql_scan *scan, struct ab_sql_statement *statement, struct ab_sql_part *part)
+{
+	const struct ab_sql_engine *engine = statement->database->engine;
+	struct ab_sql_check check = {
+	        .n_params = scan->count,
+	        .named = statement->returns == AB_SQL_ROWS || statement->returns == AB_SQL_ROW,
+	        .writes = compile->writes,
+	};
+	struct ab_sql_checked checked = {0};
 	struct ab_error err;
 	size_t offset = 0;
+	char *sql = positional(text, scan, engine->dialect, &check.len);
+	bool ok;
 
 	if (sql == NULL) {
 		ab_diag(compile->diags, compile->value->pos, "out of memory");
 		return false;
 	}
-	statement->sqlite = ab_sqlite_prepare(
-	        statement->database->sqlite, sql, scan->end - scan->start, scan->count, named, &offset, &err);
+	check.text = sql;
+	ok = engine->check(statement->database->base, &check, &checked, &offset, &err);
 	free(sql);
-	if (statement->sqlite == NULL) {
-		ab_diag(compile->diags, ab_sql_text_pos(text, scan->start + offset), "%s", err.text);
+	if (!ok) {
+		ab_diag(compile->diags, ab_sql_text_pos(text, original(scan, engine->dialect, offset)), "%s",
+		        err.text);
 		return false;
 	}
-	if (ab_sqlite_selects(statement->sqlite) || statement->returns == AB_SQL_COUNT ||
+	part->checked = checked.statement;
+	statement->writes |= checked.writes;
+	if (checked.selects || statement->returns == AB_SQL_COUNT ||
 	        ab_conf_get(compile->map, "returns") == NULL)
 		return true;
 	ab_diag(compile->diags, ab_conf_get(compile->map, "returns")->pos,
@@ -195,7 +247,7 @@ static char *label_of(const struct ab_sql_text *text, const struct ab_sql_scan *
 }
 
 static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text *text,
-        const struct ab_sql_scan *scan, struct ab_sql_statement *statement)
+        const struct ab_sql_scan *scan, struct ab_sql_statement *statement, struct ab_sql_part *part)
 {
 	const char *refused = refused_word(text->text + scan->start, scan->word_len);
 
@@ -208,14 +260,45 @@ static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text
 		ab_diag(compile->diags, ab_sql_text_pos(text, 0), "`sql` without a statement");
 		return false;
 	}
-	if (!compile_params(compile, text, scan, statement) || !compile_check(compile, text, scan, statement))
+	if (!compile_params(compile, text, scan, part) ||
+	        !compile_check(compile, text, scan, statement, part))
 		return false;
-	statement->timeout_ms =
-	        compile->timeout_ms != 0 ? compile->timeout_ms : statement->database->timeout_ms;
-	statement->timeouts = ab_deadlines_queue(compile->env->deadlines, statement->timeout_ms);
 	statement->label = label_of(text, scan);
-	statement->sql = compile->env->sql;
-	if (statement->timeouts != NULL && statement->label != NULL)
+	if (statement->label == NULL)
+		ab_diag(compile->diags, compile->value->pos, "out of memory");
+	return statement->label != NULL;
+}
+
+/* One statement in `text` as part of the resource's. False after mistakes. */
+static bool compile_part(struct ab_compile *compile, const struct ab_sql_text *text, bool whole,
+        struct ab_sql_statement *statement, struct ab_sql_part *part)
+{
+	struct scanning scanning = {.compile = compile, .text = text};
+	enum ab_sql_dialect dialect = AB_SQL_SQLITE;
+	struct ab_sql_scan scan;
+	bool ok;
+
+	if (statement->database != NULL)
+		dialect = statement->database->engine->dialect;
+	if (ab_sql_scan(dialect, text->text, text->len, scanning_on_mistake, &scanning, &scan) != AB_OK) {
+		ab_diag(compile->diags, compile->value->pos, "out of memory");
+		ok = false;
+	} else {
+		ok = whole && !scanning.mistaken && compile_scanned(compile, text, &scan, statement, part);
+	}
+	ab_sql_scan_fini(&scan);
+	return ok;
+}
+
+/* What the worker needs to run it. */
+static bool compile_ends(struct ab_compile *compile, struct ab_sql_statement *statement)
+{
+	const struct ab_database *database = statement->database;
+
+	statement->timeout_ms = compile->timeout_ms != 0 ? compile->timeout_ms : database->timeout_ms;
+	statement->timeouts = ab_deadlines_queue(compile->env->deadlines, statement->timeout_ms);
+	statement->end = database->engine->attach(database->base, compile->env);
+	if (statement->timeouts != NULL && statement->end != NULL)
 		return true;
 	ab_diag(compile->diags, compile->value->pos, "out of memory");
 	return false;
@@ -224,30 +307,22 @@ static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text
 /* The statement in `text`, or NULL after mistakes. */
 static struct ab_sql_statement *compile_statement(struct ab_compile *compile, const struct ab_sql_text *text)
 {
-	struct scanning scanning = {.compile = compile, .text = text};
-	struct ab_sql_statement *statement = NULL;
-	struct ab_database *database = compile_database(compile);
-	enum ab_sql_returns returns;
-	struct ab_sql_scan scan;
-	bool memory, ok;
+	struct ab_sql_statement *statement = calloc(1, sizeof(*statement) + sizeof(statement->parts[0]));
+	bool whole;
 
-	memory = ab_sql_scan(AB_SQL_SQLITE, text->text, text->len, scanning_on_mistake, &scanning, &scan) ==
-	         AB_OK;
-	ok = compile_returns(compile, &returns) && memory && !scanning.mistaken && database != NULL;
-	if (memory)
-		statement = calloc(1, sizeof(*statement) + scan.count * sizeof(statement->params[0]));
 	if (statement == NULL) {
 		ab_diag(compile->diags, compile->value->pos, "out of memory");
-	} else {
-		statement->returns = returns;
-		statement->database = database;
-		if (!ok || !compile_scanned(compile, text, &scan, statement)) {
-			ab_sql_statement_free(statement);
-			statement = NULL;
-		}
+		return NULL;
 	}
-	ab_sql_scan_fini(&scan);
-	return statement;
+	statement->n_parts = 1;
+	statement->writes = compile->writes;
+	statement->database = compile_database(compile);
+	whole = compile_returns(compile, &statement->returns) && statement->database != NULL;
+	if (compile_part(compile, text, whole, statement, &statement->parts[0]) &&
+	        compile_ends(compile, statement))
+		return statement;
+	ab_sql_statement_free(statement);
+	return NULL;
 }
 
 static bool compile_sql(struct ab_compile *compile)
@@ -262,7 +337,7 @@ static bool compile_sql(struct ab_compile *compile)
 	if (statement == NULL)
 		return false;
 	compile->resource->config = statement;
-	compile->writes |= ab_sqlite_writes(statement->sqlite);
+	compile->writes |= statement->writes;
 	compile->timeout_ms = statement->timeout_ms;
 	compile->resource->writes = compile->writes;
 	compile->resource->timeout_ms = compile->timeout_ms;
@@ -275,8 +350,11 @@ void ab_sql_statement_free(void *config)
 
 	if (statement == NULL)
 		return;
-	for (size_t i = 0; i < statement->n_params; i++)
-		ab_ref_fini(&statement->params[i]);
+	for (size_t i = 0; i < statement->n_parts; i++) {
+		for (size_t j = 0; j < statement->parts[i].n_params; j++)
+			ab_ref_fini(&statement->parts[i].params[j]);
+		free(statement->parts[i].params);
+	}
 	free(statement->label);
 	free(statement);
 }
@@ -288,10 +366,31 @@ static void describe_sql(const void *config, char *buf, size_t size)
 	snprintf(buf, size, "%s: %s", statement->database->name, statement->label);
 }
 
+static void sql_start(struct ab_call *call)
+{
+	const struct ab_sql_statement *statement = call->resource->config;
+
+	statement->database->engine->start(call);
+}
+
+static void sql_cancel(struct ab_call *call)
+{
+	const struct ab_sql_statement *statement = call->resource->config;
+
+	statement->database->engine->cancel(call);
+}
+
+static const struct ab_handler sql_handler = {
+        .kind = "sql",
+        .start = sql_start,
+        .cancel = sql_cancel,
+        .free = ab_sql_statement_free,
+};
+
 const struct ab_kind ab_kind_sql = {
         .name = "sql",
         .keys = (const char *const[]){"returns", "database", NULL},
-        .handler = &ab_sql_handler,
+        .handler = &sql_handler,
         .compile = compile_sql,
         .describe = describe_sql,
 };

@@ -3,31 +3,29 @@
 #ifndef AB_SQL_STATEMENT_H
 #define AB_SQL_STATEMENT_H
 
-#include "database.h"
-#include "sqlite.h"
+#include "engine.h"
+#include "rows.h"
 
-struct ab_database {
-	char *name;
-	char *path;
-	uint64_t timeout_ms; /* of statements whose resource has none */
-	struct ab_sqlite *sqlite;
+/* One statement as its engine has checked it, and what its placeholders stand for. */
+struct ab_sql_part {
+	void *checked; /* the engine's own */
+	size_t n_params;
+	struct ab_ref *params; /* in the order they occur */
 };
 
 /* The config of a `sql` resource; one a worker. */
 struct ab_sql_statement {
-	struct ab_database *database;
-	struct ab_sqlite_statement *sqlite;
-	struct ab_sql *sql; /* the worker's end */
+	const struct ab_database *database;
+	void *end; /* the worker's, of the database: what engine->attach gave */
 	enum ab_sql_returns returns;
+	bool writes;
 	uint64_t timeout_ms;
 	struct ab_deadline_queue *timeouts;
 	char *label; /* the statement on one line, for plans */
-	size_t n_params;
-	struct ab_ref params[]; /* in the order they occur */
+	size_t n_parts;
+	struct ab_sql_part parts[];
 };
 
 void ab_sql_statement_free(void *config);
-
-extern const struct ab_handler ab_sql_handler; /* query.c */
 
 #endif

@@ -1,4 +1,4 @@
-/* handlers/sql/query.c: a statement run for a call, and the worker's end of the databases.
+/* handlers/sql/sqlite_query.c: a statement run by SQLite for a call, and SQLite as one of the engines.
  *
  *   start --queued--> waiting --done, timeout, cancel--> the call completes
  *                                `--> (timeout, cancel) the job comes home later, alone
@@ -6,19 +6,16 @@
  * A call completes in one place, query_complete; its job is released in one place, query_on_home. They
  * coincide unless time ran out or the result was no longer wanted. */
 #include "../json.h"
+#include "engine.h"
+#include "sqlite.h"
 #include "statement.h"
 
-#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
-enum { MAX_PARAM_BYTES = AB_SQLITE_MAX_BYTES };
-
-struct ab_sql {
-	uv_async_t async;
-	pthread_mutex_t lock;
-	struct ab_sql_job *done, **done_tail; /* under the lock */
-	size_t outstanding;                   /* jobs away; the loop's own */
-	bool closing;
+enum {
+	MAX_PARAM_BYTES = AB_SQL_MAX_BYTES,
+	DEFAULT_POOL = 4, /* at most as many as there are cores */
 };
 
 /* ---- the call ---- */
@@ -136,13 +133,14 @@ static enum ab_code param_of(
 static struct ab_sql_param *params_of(struct ab_call *call, size_t *ret_bytes, struct ab_error *err)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	struct ab_sql_param *params = ab_arena_alloc(call->arena, statement->n_params * sizeof(*params));
+	const struct ab_sql_part *part = &statement->parts[0];
+	struct ab_sql_param *params = ab_arena_alloc(call->arena, part->n_params * sizeof(*params));
 
 	*ret_bytes = 0;
 	if (params == NULL)
 		ab_error_set(err, AB_ENOMEM, "out of memory");
-	for (size_t i = 0; params != NULL && i < statement->n_params; i++) {
-		const struct ab_ref *ref = &statement->params[i];
+	for (size_t i = 0; params != NULL && i < part->n_params; i++) {
+		const struct ab_ref *ref = &part->params[i];
 
 		if (param_of(&params[i], ab_ref_get(ref, call), call->arena, err) != AB_OK) {
 			ab_error_prefix(err, "parameter '%s'", call->resource->needs[ref->need]);
@@ -161,7 +159,7 @@ static struct ab_sql_param *params_of(struct ab_call *call, size_t *ret_bytes, s
 static struct ab_sql_job *job_create(struct ab_call *call, struct ab_error *err)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	size_t bytes, n = statement->n_params;
+	size_t bytes, n = statement->parts[0].n_params;
 	struct ab_sql_param *params = params_of(call, &bytes, err);
 	struct ab_sql_job *job;
 	char *text;
@@ -174,8 +172,7 @@ static struct ab_sql_job *job_create(struct ab_call *call, struct ab_error *err)
 		return NULL;
 	}
 	atomic_init(&job->state, AB_SQL_QUEUED);
-	job->sql = statement->sql;
-	job->statement = statement->sqlite;
+	job->statement = statement->parts[0].checked;
 	job->returns = statement->returns;
 	job->timeout_ms = statement->timeout_ms;
 	job->n_params = n;
@@ -193,24 +190,32 @@ static struct ab_sql_job *job_create(struct ab_call *call, struct ab_error *err)
 	return job;
 }
 
+static void query_on_home(struct ab_sql_trip *trip)
+{
+	struct ab_sql_job *job = ab_container_of(trip, struct ab_sql_job, trip);
+
+	if (job->call != NULL)
+		query_complete(job, job->value, &job->err);
+	else
+		json_decref(job->value);
+	free(job);
+}
+
 static enum ab_code query_send(struct ab_call *call, struct ab_error *err)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	struct ab_sql *sql = statement->sql;
 	struct ab_sql_job *job;
 
 	if (ab_context_fetch(call->context, err) != AB_OK || (job = job_create(call, err)) == NULL)
 		return err->code;
 	/* All of this before the job is sent, for from then on it may be back at any time. */
 	call->state = job;
-	if (sql->outstanding++ == 0)
-		uv_ref((uv_handle_t *)&sql->async);
-	if (ab_sqlite_submit(statement->database->sqlite, job, err) == AB_OK) {
+	ab_sql_trip_begin(statement->end, &job->trip, query_on_home);
+	if (ab_sqlite_submit(statement->database->base, job, err) == AB_OK) {
 		ab_deadline_arm(statement->timeouts, &job->deadline, query_on_expired);
 		return AB_OK;
 	}
-	if (--sql->outstanding == 0)
-		uv_unref((uv_handle_t *)&sql->async);
+	ab_sql_trip_undo(&job->trip);
 	call->state = NULL;
 	free(job);
 	return err->code;
@@ -225,91 +230,99 @@ static void query_start(struct ab_call *call)
 		ab_call_fail(call, &err);
 }
 
-/* A job is back on its loop. */
-static void query_on_home(struct ab_sql_job *job)
+/* ---- the engine ---- */
+
+static int64_t cores(void)
 {
-	if (job->call != NULL)
-		query_complete(job, job->value, &job->err);
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* The path in `sqlite:PATH`, or NULL after reporting. A secret URL is not shown. */
+static const char *url_path(const struct ab_conf *conf, struct ab_diags *diags)
+{
+	static const char usage[] = "expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db";
+	const char *path = conf->u.string.text + strlen("sqlite:");
+
+	if (*path == '\0')
+		ab_diag(diags, conf->pos, "a URL without a path; %s", usage);
+	else if (path[0] == ':')
+		ab_diag(diags, conf->pos,
+		        "a database in memory would be another one for each connection; expected a file, and a `schema` to fill it from");
+	else if (strncmp(path, "//", 2) == 0)
+		ab_diag(diags, conf->pos, "a path does not begin with //; %s", usage);
+	else if (strchr(path, '?') != NULL)
+		ab_diag(diags, conf->pos, "a URL with parameters; %s", usage);
 	else
-		json_decref(job->value);
-	free(job);
+		return path;
+	return NULL;
 }
 
-void ab_sql_job_done(struct ab_sql_job *job)
+static void *engine_open(const struct ab_sql_entry *entry, struct ab_diags *diags)
 {
-	struct ab_sql *sql = job->sql;
+	const char *path = url_path(entry->url, diags);
+	struct ab_sqlite_options options = {
+	        .name = entry->name,
+	        .pos = entry->url->pos,
+	        .serving = entry->serving,
+	        .pool = (unsigned)entry->pool,
+	        .max_rows = entry->max_rows,
+	};
+	struct ab_sqlite *sqlite = NULL;
+	struct ab_sql_text schema = {0};
+	char *full;
 
-	job->next = NULL;
-	pthread_mutex_lock(&sql->lock);
-	/* The loop takes all there are, so only the first of them wakes it. Inside the lock: once it is free,
-	 * `sql` may end. */
-	if (sql->done == NULL)
-		uv_async_send(&sql->async);
-	*sql->done_tail = job;
-	sql->done_tail = &job->next;
-	pthread_mutex_unlock(&sql->lock);
+	if (entry->pool == 0)
+		options.pool = (unsigned)(cores() < DEFAULT_POOL ? cores() : DEFAULT_POOL);
+	if (entry->schema != NULL && !ab_sql_text_read(&schema, entry->schema, entry->dir, "`schema`", diags))
+		return NULL;
+	full = path == NULL ? NULL : ab_sql_path(entry->dir, path);
+	if (full != NULL) {
+		options.path = full;
+		options.shown = entry->url->secret ? "${...}" : full;
+		options.schema = entry->schema != NULL ? &schema : NULL;
+		sqlite = ab_sqlite_open(&options, diags);
+	} else if (path != NULL) {
+		ab_diag(diags, entry->url->pos, "out of memory");
+	}
+	free(full);
+	ab_sql_text_fini(&schema);
+	return sqlite;
 }
 
-const struct ab_handler ab_sql_handler = {
-        .kind = "sql",
+static void engine_close(void *base)
+{
+	ab_sqlite_close(base);
+}
+
+static bool engine_check(void *base, const struct ab_sql_check *check, struct ab_sql_checked *ret_checked,
+        size_t *ret_offset, struct ab_error *err)
+{
+	struct ab_sqlite_statement *statement = ab_sqlite_prepare(
+	        base, check->text, check->len, check->n_params, check->named, ret_offset, err);
+
+	if (statement == NULL)
+		return false;
+	ret_checked->statement = statement;
+	ret_checked->writes = ab_sqlite_writes(statement);
+	ret_checked->selects = ab_sqlite_selects(statement);
+	return true;
+}
+
+static void *engine_attach(void *base, struct ab_env *env)
+{
+	(void)base;
+	return env->sql;
+}
+
+const struct ab_sql_engine ab_sqlite_engine = {
+        .dialect = AB_SQL_SQLITE,
+        .keys = (const char *const[]){"url", "pool", "timeout", "max_rows", "schema", NULL},
+        .open = engine_open,
+        .close = engine_close,
+        .check = engine_check,
+        .attach = engine_attach,
         .start = query_start,
         .cancel = query_cancel,
-        .free = ab_sql_statement_free,
 };
-
-/* ---- the worker's end ---- */
-
-static void sql_on_closed(uv_handle_t *handle)
-{
-	struct ab_sql *sql = ab_container_of((uv_async_t *)handle, struct ab_sql, async);
-
-	pthread_mutex_destroy(&sql->lock);
-	free(sql);
-}
-
-static void sql_maybe_close(struct ab_sql *sql)
-{
-	if (sql->closing && sql->outstanding == 0 && !uv_is_closing((uv_handle_t *)&sql->async))
-		uv_close((uv_handle_t *)&sql->async, sql_on_closed);
-}
-
-static void sql_on_async(uv_async_t *async)
-{
-	struct ab_sql *sql = ab_container_of(async, struct ab_sql, async);
-	struct ab_sql_job *job, *next;
-
-	pthread_mutex_lock(&sql->lock);
-	job = sql->done;
-	sql->done = NULL;
-	sql->done_tail = &sql->done;
-	pthread_mutex_unlock(&sql->lock);
-	for (; job != NULL; job = next) {
-		next = job->next;
-		if (--sql->outstanding == 0)
-			uv_unref((uv_handle_t *)async);
-		query_on_home(job);
-	}
-	sql_maybe_close(sql);
-}
-
-struct ab_sql *ab_sql_create(struct ab_env *env)
-{
-	struct ab_sql *sql = calloc(1, sizeof(*sql));
-
-	if (sql == NULL)
-		return NULL;
-	sql->done_tail = &sql->done;
-	if (uv_async_init(env->loop, &sql->async, sql_on_async) != 0) {
-		free(sql);
-		return NULL;
-	}
-	pthread_mutex_init(&sql->lock, NULL);
-	uv_unref((uv_handle_t *)&sql->async); /* only jobs that are away keep the loop going */
-	return sql;
-}
-
-void ab_sql_close(struct ab_sql *sql)
-{
-	sql->closing = true;
-	sql_maybe_close(sql);
-}
