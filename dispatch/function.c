@@ -1,0 +1,349 @@
+/* dispatch/function.c: a C function called for a resource, and what it returns taken apart. */
+#include "function.h"
+
+#include "alloc.h"
+
+#include <string.h>
+
+bool ab_function_name_valid(const char *name)
+{
+	if (!(*name == '_' || (*name >= 'A' && *name <= 'Z') || (*name >= 'a' && *name <= 'z')))
+		return false;
+	while (*++name != '\0')
+		if (!(*name == '_' || (*name >= '0' && *name <= '9') || (*name >= 'A' && *name <= 'Z') ||
+		            (*name >= 'a' && *name <= 'z')))
+			return false;
+	return true;
+}
+
+/* ---- errors ---- */
+
+enum ab_code ab_status_code(int status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return AB_EFORBIDDEN;
+	case 404:
+		return AB_EMISSING;
+	case 429:
+	case 503:
+		return AB_EOVERLOAD;
+	case 502:
+		return AB_EUPSTREAM;
+	case 408:
+	case 504:
+		return AB_ETIMEOUT;
+	default:
+		return status > 400 && status < 500 ? AB_EINVALID : AB_EINTERNAL;
+	}
+}
+
+static enum anabranch_code public_code(enum ab_code code)
+{
+	switch (code) {
+	case AB_OK:
+		return ANABRANCH_OK;
+	case AB_PENDING:
+		return ANABRANCH_PENDING;
+	case AB_ENOMEM:
+		return ANABRANCH_NO_MEMORY;
+	case AB_EDUPLICATE:
+		return ANABRANCH_DUPLICATE;
+	case AB_ECIRCULAR:
+		return ANABRANCH_CIRCULAR;
+	case AB_EUNRESOLVABLE:
+		return ANABRANCH_UNRESOLVABLE;
+	case AB_ETIMEOUT:
+		return ANABRANCH_TIMED_OUT;
+	case AB_ECANCELED:
+		return ANABRANCH_CANCELED;
+	default:
+		return ANABRANCH_FAILED;
+	}
+}
+
+const char *anabranch_code_name(enum anabranch_code code)
+{
+	static const char *const names[] = {
+	        [ANABRANCH_OK] = "Ok",
+	        [ANABRANCH_PENDING] = "Pending",
+	        [ANABRANCH_NO_MEMORY] = "OutOfMemory",
+	        [ANABRANCH_DUPLICATE] = "DuplicateResource",
+	        [ANABRANCH_CIRCULAR] = "CircularDependency",
+	        [ANABRANCH_UNRESOLVABLE] = "UnresolvableDependency",
+	        [ANABRANCH_INVALID] = "InvalidInput",
+	        [ANABRANCH_FAILED] = "ResourceError",
+	        [ANABRANCH_TIMED_OUT] = "Timeout",
+	        [ANABRANCH_CANCELED] = "Canceled",
+	};
+
+	return (size_t)code < AB_COUNT(names) ? names[code] : "Unknown";
+}
+
+void ab_error_publish(struct anabranch_error *ret, const struct ab_error *err)
+{
+	if (ret == NULL)
+		return;
+	ret->code = public_code(err->code);
+	ret->status = err->status;
+	ret->told = err->message != NULL;
+	snprintf(ret->resource, sizeof(ret->resource), "%s", err->resource != NULL ? err->resource : "");
+	snprintf(ret->field, sizeof(ret->field), "%s", err->field != NULL ? err->field : "");
+	snprintf(ret->message, sizeof(ret->message), "%s", err->message != NULL ? err->message : err->text);
+}
+
+/* ---- references that were borrowed ---- */
+
+enum { SEARCHED = 100000, SEARCH_DEPTH = 200 };
+
+struct search {
+	const json_t **seen; /* what the needs hold, sorted */
+	size_t count, size;
+	bool failed;
+};
+
+static void search_add(struct search *s, const json_t *value, unsigned depth)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (s->count == SEARCHED || depth == SEARCH_DEPTH || s->failed)
+		return;
+	if (s->count == s->size) {
+		size_t size = s->size > 0 ? 2 * s->size : 64;
+		const json_t **more = realloc(s->seen, size * sizeof(*more));
+
+		s->failed = more == NULL;
+		if (s->failed)
+			return;
+		s->seen = more;
+		s->size = size;
+	}
+	s->seen[s->count++] = value;
+	json_array_foreach((json_t *)(uintptr_t)value, i, item) search_add(s, item, depth + 1);
+	json_object_foreach((json_t *)(uintptr_t)value, key, item) search_add(s, item, depth + 1);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t) * (const json_t *const *)a, y = (uintptr_t) * (const json_t *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Something in `value` that the needs hold as well, and that is counted only once: two will release it. */
+static bool search_find(const struct search *s, const json_t *value, unsigned depth)
+{
+	bool found = value->refcount == 1 &&
+	             bsearch(&value, s->seen, s->count, sizeof(*s->seen), by_address) != NULL;
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (depth == SEARCH_DEPTH || value->refcount != 1)
+		return found;
+	json_array_foreach((json_t *)(uintptr_t)value, i, item) found |= search_find(s, item, depth + 1);
+	json_object_foreach((json_t *)(uintptr_t)value, key, item) found |= search_find(s, item, depth + 1);
+	return found;
+}
+
+/* The first need of which the value holds a part without a count of its own, or -1. */
+static int borrowed_from(const struct ab_function *function, const json_t *const *needs, const json_t *value)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < function->spec.n_needs && found < 0; i++) {
+		struct search s = {0};
+
+		search_add(&s, needs[i], 0);
+		if (!s.failed)
+			qsort(s.seen, s.count, sizeof(*s.seen), by_address);
+		if (!s.failed && search_find(&s, value, 0))
+			found = (int)i;
+		free(s.seen);
+	}
+	return found;
+}
+
+/* ---- results ---- */
+
+static void judge_value(const struct ab_function *function, const json_t *const *needs,
+        const struct anabranch_result *result, struct ab_outcome *ret)
+{
+	int need;
+
+	if (result->value == NULL) {
+		ab_error_set(&ret->err, AB_EINTERNAL,
+		        "it returned no value (NULL): json_pack and the like give NULL for a wrong format, for text that "
+		        "is not UTF-8, and without memory; json_null() is null");
+		return;
+	}
+	need = function->checked ? borrowed_from(function, needs, result->value) : -1;
+	if (need < 0) {
+		ret->value = result->value;
+		return;
+	}
+	/* What is wrongly counted is not released: somebody else will. */
+	ab_error_set(&ret->err, AB_EINTERNAL,
+	        "it returned what belongs to its need '%s' without a reference of its own; expected share(...), or "
+	        "json_incref where it is put into another value",
+	        function->spec.needs[need]);
+}
+
+static void judge_failure(const struct anabranch_result *result, struct ab_outcome *ret)
+{
+	const char *text = result->text != NULL ? result->text : "no memory for what went wrong";
+	int status = result->status;
+
+	ret->message = result->told ? result->text : NULL;
+	ret->field = result->field;
+	if (status < 400 || status > 599) {
+		ab_error_set(&ret->err, AB_EINTERNAL, "%s (and its status, %d, is none; expected 400 to 599)",
+		        text, status);
+	} else {
+		/* 400 means "look at what the request gave" where the code says so. */
+		ab_error_set(&ret->err, status == 400 && result->told ? AB_EINVALID : ab_status_code(status),
+		        "%s", text);
+		ret->err.status = status;
+	}
+	if (ret->message == NULL)
+		free(result->text);
+}
+
+void ab_function_judge(const struct ab_function *function, const json_t *const *needs,
+        struct anabranch_result *result, struct ab_outcome *ret)
+{
+	*ret = (struct ab_outcome){.value = NULL};
+	switch (result->kind) {
+	case ANABRANCH_VALUE:
+		judge_value(function, needs, result, ret);
+		return;
+	case ANABRANCH_TEXT:
+		ret->text =
+		        (struct ab_text){.data = result->text, .len = result->len, .media = result->media};
+		if (result->text == NULL)
+			ab_error_set(&ret->err, AB_ENOMEM, "no memory for its text");
+		return;
+	case ANABRANCH_FAILURE:
+		judge_failure(result, ret);
+		return;
+	case ANABRANCH_LATER:
+		break;
+	}
+	ab_error_set(&ret->err, AB_EINTERNAL,
+	        result->kind == ANABRANCH_LATER
+	                ? "it returned later(...), which only a RESOURCE_ASYNC may"
+	                : "it returned what none of json, jsonf, share, text, textf, fail, refuse and later made");
+}
+
+void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome)
+{
+	struct ab_error *err = &outcome->err;
+
+	if (outcome->value != NULL) {
+		ab_call_resolve_new(call, outcome->value);
+	} else if (outcome->text.data != NULL) {
+		ab_call_resolve_text(call, &outcome->text);
+	} else {
+		if (outcome->message != NULL)
+			err->message =
+			        ab_arena_strndup(call->arena, outcome->message, strlen(outcome->message));
+		if (outcome->field != NULL)
+			err->field = ab_arena_strndup(call->arena, outcome->field, strlen(outcome->field));
+		free(outcome->message);
+		free(outcome->field);
+		ab_call_fail(call, err);
+	}
+}
+
+/* ---- calls ---- */
+
+static struct ab_function_call call_make(
+        struct ab_call *call, const struct ab_function *function, const json_t *const *needs)
+{
+	return (struct ab_function_call){
+	        .public = {.host = function->host, .needs = needs, .arg = function->spec.arg},
+	        .call = call,
+	        .function = function,
+	};
+}
+
+void ab_function_run(struct ab_call *call, const struct ab_function *function, const json_t *const *needs)
+{
+	struct ab_function_call inner = call_make(call, function, needs);
+	struct anabranch_result result = function->spec.start(&inner.public);
+	struct ab_outcome outcome;
+
+	ab_function_judge(function, needs, &result, &outcome);
+	ab_outcome_settle(call, &outcome);
+}
+
+void ab_function_begin(struct ab_call *call, const struct ab_function *function, const json_t *const *needs)
+{
+	struct ab_function_call *inner = ab_arena_alloc(call->arena, sizeof(*inner));
+	struct anabranch_result result;
+	struct ab_error err;
+
+	call->state = inner;
+	if (inner == NULL) {
+		ab_error_set(&err, AB_ENOMEM, "out of memory");
+		ab_call_fail(call, &err);
+		return;
+	}
+	*inner = call_make(call, function, needs);
+	inner->starting = true;
+	result = function->spec.start(&inner->public);
+	inner->starting = false;
+	if (result.kind == ANABRANCH_LATER) {
+		inner->cancel = result.cancel;
+		inner->state = result.state;
+		return;
+	}
+	ab_function_complete(&inner->public, &result);
+}
+
+void ab_function_cancel(struct ab_call *call)
+{
+	struct ab_function_call *inner = call->state;
+
+	inner->cancelled = true;
+	ab_function_unnest(inner);
+	if (!inner->completed && inner->cancel != NULL)
+		inner->cancel(&inner->public, inner->state);
+}
+
+/* A broken promise of the function's code, after which nothing can be relied on. */
+static void promise(const struct ab_function_call *inner, bool kept, const char *broken)
+{
+	if (AB_LIKELY(kept))
+		return;
+	fprintf(stderr, "anabranch: the C function of resource '%s' broke a promise: %s\n",
+	        inner->function->spec.name, broken);
+	abort();
+}
+
+void ab_function_complete(struct anabranch_call *call, const struct anabranch_result *result)
+{
+	struct ab_function_call *inner = ab_function_call_of(call);
+	struct anabranch_result taken = *result;
+	struct ab_outcome outcome;
+
+	promise(inner, inner->function->spec.how == ANABRANCH_ASYNC,
+	        "anabranch_complete in a function that completes by returning");
+	promise(inner, !inner->completed, "completed twice");
+	promise(inner, inner->nested == NULL, "completed while something it asked for is on its way");
+	inner->completed = true;
+	ab_function_judge(inner->function, call->needs, &taken, &outcome);
+	ab_outcome_settle(inner->call, &outcome);
+}
+
+int ab_function_wanted(const struct anabranch_call *call)
+{
+	const struct ab_function_call *inner = ab_container_of(call, struct ab_function_call, public);
+
+	if (inner->unwanted != NULL)
+		return !atomic_load_explicit(inner->unwanted, memory_order_relaxed);
+	return !inner->cancelled;
+}
