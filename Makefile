@@ -7,6 +7,7 @@ MODE    ?= release
 BUILD   ?= build
 OUT     := $(BUILD)/$(MODE)
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 VERSION := 0.1.0
 ifeq ($(origin CC),default)
@@ -18,9 +19,9 @@ endif
 PACKAGES   := libmicrohttpd libcurl jansson libuv sqlite3 yaml-0.1
 BUILD_DEBS := gcc libc6-dev pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev \
 	libyaml-dev ca-certificates
-TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl
+TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl g++
 LINT_DEBS  := $(TEST_DEBS) clang clang-format clang-tidy cppcheck libclang-rt-dev
-BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps
+BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps valgrind
 
 # ---- flags ---------------------------------------------------------------------------------------------------------
 
@@ -68,17 +69,47 @@ C_FILES       := $(wildcard dispatch/*.[ch] handlers/*.[ch] handlers/*/*.[ch] se
 obj = $(patsubst %.c,$(OUT)/%.o,$(1))
 
 .PHONY: all
-all: $(BUILD)/anabranch ## build build/anabranch
+all: $(BUILD)/anabranch libraries ## build build/anabranch, and the libraries for C programs
 
 $(BUILD)/anabranch: $(OUT)/anabranch
 	@ln -sf $(MODE)/anabranch $@
 
-$(OUT)/anabranch: $(OUT)/server/main.o $(OUT)/libanabranch.a
+$(OUT)/anabranch: $(OUT)/server/main.o $(OUT)/house.a
 	$(LINK) $^ $(ALL_LIBS)
 
-$(OUT)/libanabranch.a: $(call obj,$(DISPATCH) $(HANDLERS) $(SERVER))
+$(OUT)/house.a: $(call obj,$(DISPATCH) $(HANDLERS) $(SERVER))
 	@rm -f $@
 	ar rcs $@ $^
+
+# The libraries: the engine on jansson alone, and the same with libuv. Only what anabranch.h declares is seen of
+# them: the version script sees to the shared ones, objcopy to the static ones.
+ABI         := 0
+LIBRARIES   := anabranch-engine anabranch
+LIB_SOURCES := handlers/library_uv.c handlers/function_job.c handlers/pool.c handlers/deadline.c
+HEADERS     := dispatch/anabranch.h dispatch/anabranch-macros.h handlers/anabranch-uv.h
+INCLUDED    := $(addprefix $(OUT)/include/,$(notdir $(HEADERS)))
+
+.PHONY: libraries
+libraries: $(foreach l,$(LIBRARIES),$(OUT)/lib$(l).a $(OUT)/lib$(l).so) $(INCLUDED)
+
+$(OUT)/libanabranch-engine.o: $(call obj,$(DISPATCH))
+$(OUT)/libanabranch.o: $(call obj,$(DISPATCH) $(LIB_SOURCES))
+$(OUT)/libanabranch-engine.so.$(ABI): LIB_LIBS = -ljansson
+$(OUT)/libanabranch.so.$(ABI): LIB_LIBS = -ljansson -luv -pthread
+
+$(LIBRARIES:%=$(OUT)/lib%.o): $(OUT)/lib%.o:
+	$(LD) -r -o $@ $^
+	objcopy --wildcard --keep-global-symbol='anabranch_*' $@
+$(LIBRARIES:%=$(OUT)/lib%.a): $(OUT)/lib%.a: $(OUT)/lib%.o
+	@rm -f $@
+	ar rcs $@ $<
+$(LIBRARIES:%=$(OUT)/lib%.so.$(ABI)): $(OUT)/lib%.so.$(ABI): $(OUT)/lib%.o dispatch/anabranch.map
+	$(LINK) -shared -Wl,-soname,$(@F) -Wl,--version-script,dispatch/anabranch.map $< $(LIB_LIBS)
+$(LIBRARIES:%=$(OUT)/lib%.so): %.so: %.so.$(ABI)
+	@ln -sf $(<F) $@
+$(INCLUDED): $(HEADERS)
+	@mkdir -p $(@D)
+	@cp $(filter %/$(@F),$(HEADERS)) $@
 
 $(OUT)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -89,14 +120,14 @@ $(OUT)/test-dispatch: $(call obj,$(TEST_DISPATCH) $(DISPATCH)) $(filter %.o,$(CR
 	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) -ljansson -lm -pthread
 $(OUT)/test-handlers: $(call obj,$(TEST_HANDLERS) $(TEST_LIB) $(DISPATCH) $(HANDLERS)) $(filter %.o,$(CRITERION))
 	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) $(ALL_LIBS)
-$(OUT)/test-server: $(call obj,$(TEST_SERVER) $(TEST_LIB)) $(OUT)/libanabranch.a $(filter %.o,$(CRITERION))
+$(OUT)/test-server: $(call obj,$(TEST_SERVER) $(TEST_LIB)) $(OUT)/house.a $(filter %.o,$(CRITERION))
 	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) $(ALL_LIBS)
 $(OUT)/test-selftest: $(call obj,$(wildcard tests/selftest/*.c)) $(filter %.o,$(CRITERION))
 	$(LINK) $(filter-out $(CRITERION),$^) $(CRITERION) -pthread
-$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libanabranch.a
+$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/house.a
 	@mkdir -p $(@D)
 	$(LINK) $^ $(ALL_LIBS)
-$(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libanabranch.a
+$(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/house.a
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer $^ $(ALL_LIBS)
 .SECONDARY:
@@ -154,8 +185,15 @@ bench: ## workloads over loopback against floors of the same run (docs/operation
 # ---- the rest ------------------------------------------------------------------------------------------------------
 
 .PHONY: install deps clean help
-install: $(OUT)/anabranch ## copy the program, documentation and examples under DESTDIR PREFIX
+install: $(OUT)/anabranch libraries ## copy program, libraries, headers, documentation and examples under DESTDIR PREFIX
 	install -D -m 755 $(OUT)/anabranch $(DESTDIR)$(PREFIX)/bin/anabranch
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(LIBRARIES:%=$(OUT)/lib%.a) $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(LIBRARIES:%=$(OUT)/lib%.so.$(ABI)) $(DESTDIR)$(LIBDIR)/
+	for l in $(LIBRARIES); do ln -sf lib$$l.so.$(ABI) $(DESTDIR)$(LIBDIR)/lib$$l.so || exit 1; \
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' dispatch/$$l.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/doc/anabranch
 	cp -r docs examples README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/anabranch/
 

@@ -13,7 +13,6 @@ struct ab_library_loop {
 	        struct anabranch *dispatcher, struct ab_call *call, const struct ab_function *function);
 	void (*cancel)(struct ab_call *call);
 	void (*detach)(struct anabranch *dispatcher);
-	void *state;
 };
 
 /* NULL: none. */

@@ -360,6 +360,8 @@ static void job_complete(struct ab_home *home, struct ab_job *job, const struct 
 		job->value = NULL;
 		ab_call_resolve_new(call, value);
 	} else {
+		if (job->failing != NULL)
+			job->failing(job, call);
 		ab_call_fail(call, &job->err);
 	}
 }

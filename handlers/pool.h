@@ -68,8 +68,11 @@ struct ab_job {
 	void (*run)(struct ab_job *job, void *context); /* on a thread, with what `init` gave */
 	void (*free)(struct ab_job *job);               /* the last touch; on the loop, or after
 	                                                   ab_home_close on a thread */
-	const char *what;                               /* for messages: "the filter"; static */
-	struct ab_deadline_queue *timeouts;             /* for timeout_ms, counted from ab_job_send */
+	/* NULL, or told on the loop that the call is about to fail with `err`: what err borrows may be moved
+	 * to the call's arena. */
+	void (*failing)(struct ab_job *job, struct ab_call *call);
+	const char *what;                   /* for messages: "the filter"; static */
+	struct ab_deadline_queue *timeouts; /* for timeout_ms, counted from ab_job_send */
 	uint64_t timeout_ms;
 
 	/* Set by `run`: a text (data set), or a value, or (both NULL) why there is none. */
