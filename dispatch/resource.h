@@ -14,6 +14,7 @@
 
 struct ab_run;
 struct ab_resource;
+struct ab_read;
 
 /* A rendered text with its media type, e.g. "text/html; charset=utf-8". `data` is malloc'ed and
  * NUL-terminated beyond `len`; `media` is static or lives as long as the resource. */
@@ -31,6 +32,8 @@ struct ab_call {
 	void *context;          /* what ab_run_create was given: the request's surroundings */
 	json_t *const *needs; /* one borrowed value for each of resource->needs, in that order, never NULL */
 	void *state;          /* the handler's own */
+	struct ab_read *read; /* share.h's own: the read it leads or follows, or NULL */
+	struct ab_call *follower;
 };
 
 struct ab_handler {
@@ -73,5 +76,8 @@ void ab_call_resolve_new(struct ab_call *call, json_t *value);
 void ab_call_resolve_text(struct ab_call *call, const struct ab_text *text);
 /* Complete with a failure; `err` is copied. */
 void ab_call_fail(struct ab_call *call, const struct ab_error *err);
+/* Complete with a value in which something stands in for what failed with `cause` (copied): the resource
+ * counts as degraded. Steals `value`. */
+void ab_call_resolve_degraded_new(struct ab_call *call, json_t *value, const struct ab_error *cause);
 
 #endif

@@ -1,5 +1,6 @@
 /* dispatch/slot.c: one resource's way through a run: started, completed, failed, stood in for. */
 #include "run_internal.h"
+#include "share_internal.h"
 
 #include <string.h>
 
@@ -374,7 +375,9 @@ static void call_cancel(struct ab_slot *slot)
 {
 	const struct ab_resource *resource = slot->call.resource;
 
-	if (!resource->writes && resource->handler->cancel != NULL)
+	if (resource->writes || resource->handler->cancel == NULL)
+		return;
+	if (slot->call.read == NULL || ab_share_leave(&slot->call))
 		resource->handler->cancel(&slot->call);
 }
 
@@ -443,7 +446,7 @@ static void call_end_memory(struct ab_run *run, struct ab_slot *slot)
 		ab_slot_fail(run, slot, &err);
 }
 
-void ab_call_resolve_new(struct ab_call *call, json_t *value)
+static void call_resolve(struct ab_call *call, json_t *value)
 {
 	struct ab_slot *slot = ab_container_of(call, struct ab_slot, call);
 	struct ab_run *run = call->run;
@@ -458,11 +461,66 @@ void ab_call_resolve_new(struct ab_call *call, json_t *value)
 	ab_run_leave(run);
 }
 
+static void call_fail(struct ab_call *call, const struct ab_error *err)
+{
+	struct ab_slot *slot = ab_container_of(call, struct ab_slot, call);
+	struct ab_run *run = call->run;
+
+	ab_run_enter(run);
+	if (call_end(run, slot, err))
+		ab_slot_fail(run, slot, err);
+	ab_run_leave(run);
+}
+
+/* A call that leads a read: its followers hear after it. */
+static void call_resolve_for_all(struct ab_call *call, json_t *value)
+{
+	struct ab_read *read;
+	struct ab_error err;
+
+	ab_error_set(&err, AB_ENOMEM, "out of memory");
+	read = ab_share_end(call, value, &err);
+	if (read != NULL)
+		json_incref(value);
+	call_resolve(call, value);
+	if (read == NULL)
+		return;
+	ab_share_tell(read, value, &err);
+	json_decref(value);
+}
+
+void ab_call_resolve_new(struct ab_call *call, json_t *value)
+{
+	if (AB_LIKELY(call->read == NULL))
+		call_resolve(call, value);
+	else
+		call_resolve_for_all(call, value);
+}
+
+void ab_call_fail(struct ab_call *call, const struct ab_error *err)
+{
+	struct ab_read *read = call->read != NULL ? ab_share_end(call, NULL, err) : NULL;
+	struct ab_error copy;
+
+	if (AB_LIKELY(read == NULL)) {
+		call_fail(call, err);
+		return;
+	}
+	copy = *err; /* which may be the call's own */
+	call_fail(call, err);
+	ab_share_tell(read, NULL, &copy);
+}
+
 void ab_call_resolve_text(struct ab_call *call, const struct ab_text *text)
 {
 	struct ab_slot *slot = ab_container_of(call, struct ab_slot, call);
 	struct ab_run *run = call->run;
 
+	if (AB_UNLIKELY(call->read != NULL)) {
+		ab_call_resolve_new(call, text->data != NULL ? json_stringn(text->data, text->len) : NULL);
+		free(text->data);
+		return;
+	}
 	ab_run_enter(run);
 	if (text->data == NULL) {
 		call_end_memory(run, slot);
@@ -475,13 +533,20 @@ void ab_call_resolve_text(struct ab_call *call, const struct ab_text *text)
 	ab_run_leave(run);
 }
 
-void ab_call_fail(struct ab_call *call, const struct ab_error *err)
+void ab_call_resolve_degraded_new(struct ab_call *call, json_t *value, const struct ab_error *cause)
 {
 	struct ab_slot *slot = ab_container_of(call, struct ab_slot, call);
 	struct ab_run *run = call->run;
 
+	ab_assert(call->read == NULL);
 	ab_run_enter(run);
-	if (call_end(run, slot, err))
-		ab_slot_fail(run, slot, err);
+	if (value == NULL)
+		call_end_memory(run, slot);
+	else if (!call_end(run, slot, NULL))
+		json_decref(value);
+	else if (slot_degrade(run, slot, cause))
+		slot_done(run, slot, value);
+	else
+		json_decref(value);
 	ab_run_leave(run);
 }

@@ -6,6 +6,7 @@
 #define AB_TEST_ENGINE_H
 
 #include "../../dispatch/run.h"
+#include "../../dispatch/share.h"
 
 #include <criterion/criterion.h>
 
@@ -15,6 +16,7 @@ enum on_cancel { CANCEL_AT_ONCE, CANCEL_LATER };
 struct how {
 	const char *value;  /* JSON, instead of the list */
 	const char *text;   /* a rendered text instead */
+	const char *key;    /* joins the share (share_among) with this key */
 	enum ab_code fails; /* fails with this code */
 	int status;         /* ... and this status */
 	bool later;         /* completes when the test says so (complete, fail) */
@@ -74,6 +76,8 @@ void complete(const char *name);
 void complete_as(const char *name, const char *json);
 void fail(const char *name, enum ab_code code);
 bool in_flight(const char *name);
+/* What resources with a key join from now on; NULL: nothing. */
+void share_among(struct ab_share *share);
 
 /* Names in the order they were started, completed through cancel or told to cancel, separated by blanks. */
 const char *started(void);
