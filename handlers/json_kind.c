@@ -1,4 +1,5 @@
 /* handlers/json_kind.c: the kind `json`: a structure with its placeholders filled. */
+#include "carry.h"
 #include "kinds.h"
 #include "placeholder.h"
 
@@ -36,4 +37,5 @@ const struct ab_kind ab_kind_json = {
         .keys = json_keys,
         .handler = &json_handler,
         .compile = json_compile,
+        .passes_text = ab_passes_always,
 };

@@ -15,6 +15,7 @@ const struct ab_kind *const ab_kinds[] = {
         &ab_kind_template,
         &ab_kind_json,
         &ab_kind_url,
+        &ab_kind_call,
         NULL,
 };
 

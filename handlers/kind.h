@@ -6,6 +6,8 @@
 #ifndef AB_KIND_H
 #define AB_KIND_H
 
+#include "../dispatch/run.h"
+#include "../dispatch/share.h"
 #include "conf.h"
 #include "deadline.h"
 #include "scope.h"
@@ -30,8 +32,9 @@ struct ab_context {
 	struct ab_env *env;
 	const char *request_id;  /* for the upstream header and the logs */
 	const char *traceparent; /* a W3C traceparent to send on, or NULL */
-	unsigned fetches;        /* started so far in this run */
+	unsigned fetches;        /* started so far in this run, and in those nested in it */
 	unsigned max_fetches;
+	struct ab_share *share; /* equal reads go out once; NULL: there are none */
 };
 
 /* Count one more fetch. AB_EOVERLOAD when the run has used up server.max_fetches. */
@@ -63,7 +66,17 @@ struct ab_compile {
 	struct ab_upstream *(*upstream)(struct ab_compile *compile, const char *name, size_t len);
 	struct ab_database *(*database)(
 	        struct ab_compile *compile, const char *name); /* NULL name: the only one */
-	void *app;                                             /* for those two */
+	/* The plan of a nested run of `name` (for `call`), to be destroyed by the kind: `given` are always
+	 * given there, and the reserved names known. NULL after reporting. The scope is told what of
+	 * `request` it uses.
+	 */
+	struct ab_plan *(*nested)(struct ab_compile *compile, const char *name, struct ab_names given);
+	/* Where slot `slot` of that plan is used as it comes (ab_raw), note so for the `needs` (by index)
+	 * that it is made from. False without memory, reported. */
+	bool (*nested_raws)(
+	        struct ab_compile *compile, const struct ab_plan *plan, int slot, const bool *needs);
+	void *app;        /* for these four */
+	const char *item; /* the name under which `each` gives an item, or NULL */
 	/* Results. The kind may set: config (freed by handler->free), writes, timeout_ms. */
 	struct ab_resource *resource;
 };
@@ -75,6 +88,8 @@ struct ab_kind {
 	/* Fill compile->resource->config. Reports mistakes to compile->diags and returns false; nothing is
 	 * left behind then. */
 	bool (*compile)(struct ab_compile *compile);
+	/* Whether a text in its needs may come into its value as it was, HTML unescaped. NULL: never. */
+	bool (*passes_text)(const struct ab_resource *resource);
 	/* For `plan`: one line on what it does, e.g. "GET catalog/products/{id}". May be NULL. No secrets. */
 	void (*describe)(const void *config, char *buf, size_t size);
 };

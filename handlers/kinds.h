@@ -10,5 +10,6 @@ extern const struct ab_kind ab_kind_json;
 extern const struct ab_kind ab_kind_url;
 extern const struct ab_kind ab_kind_text;
 extern const struct ab_kind ab_kind_template;
+extern const struct ab_kind ab_kind_call;
 
 #endif

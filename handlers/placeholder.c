@@ -243,6 +243,13 @@ const struct ab_ref *ab_pieces_alone(const struct ab_pieces *pieces)
 	return pieces->count == 1 && pieces->list[0].filled ? &pieces->list[0].ref : NULL;
 }
 
+void ab_pieces_needs(const struct ab_pieces *pieces, bool *used)
+{
+	for (size_t i = 0; i < pieces->count; i++)
+		if (pieces->list[i].filled)
+			used[pieces->list[i].ref.need] = true;
+}
+
 /* ---- filling ---- */
 
 bool ab_scalar_write(struct ab_buf *buf, const json_t *value)

@@ -26,6 +26,8 @@ enum ab_pieces_use {
 	AB_PIECES_HEADER, /* control characters, lists and objects fail */
 	AB_PIECES_TEXT,   /* lists and objects fail; anything else as text */
 };
+/* Set used[n] for each need n that the string refers to. */
+void ab_pieces_needs(const struct ab_pieces *pieces, bool *used);
 /* Append the filled string. AB_OK; AB_EMISSING when a placeholder is missing or null (nothing useful
  * appended: a header is not sent, a form field left out); AB_EINVALID with the reason; AB_ENOMEM. */
 AB_NODISCARD enum ab_code ab_pieces_fill(const struct ab_pieces *pieces, const struct ab_call *call,
@@ -34,6 +36,10 @@ AB_NODISCARD enum ab_code ab_pieces_fill(const struct ab_pieces *pieces, const s
 /* NULL after reporting mistakes. `conf` outlives the result. What has no placeholder is one value, shared. */
 struct ab_structure *ab_structure_compile(struct ab_scope *scope, const struct ab_conf *conf);
 void ab_structure_destroy(struct ab_structure *structure);
+/* Whether it is one string that is exactly one placeholder. */
+bool ab_structure_alone(const struct ab_structure *structure);
+/* Set used[n] for each need n that it refers to. */
+void ab_structure_needs(const struct ab_structure *structure, bool *used);
 /* A new value: a string that is one placeholder keeps the value's type (missing becomes null); a mixed string
  * is text (missing becomes null as a whole). Shares subtrees of needs by reference. NULL with err on failure.
  */

@@ -331,7 +331,7 @@ static bool ref_undeclared(struct ab_scope *scope, const char *name, size_t len,
 	return false;
 }
 
-static bool raw_note(struct ab_scope *scope, enum ab_raw raw, unsigned need, struct ab_pos pos)
+bool ab_scope_note_raw(struct ab_scope *scope, enum ab_raw raw, unsigned need, struct ab_pos pos)
 {
 	if (raw == AB_RAW_NONE)
 		return true;
@@ -372,12 +372,54 @@ bool ab_scope_ref(struct ab_scope *scope, const char *text, size_t len, enum ab_
 		return false;
 	}
 	if ((strcmp(scope->needs[ref.need], "request") == 0 && !request_note(scope, path, pos)) ||
-	        !raw_note(scope, raw, ref.need, pos)) {
+	        !ab_scope_note_raw(scope, raw, ref.need, pos)) {
 		ab_ref_fini(&ref);
 		return false;
 	}
 	*ret_ref = ref;
 	return true;
+}
+
+/* ---- without a placeholder ---- */
+
+bool ab_scope_need(struct ab_scope *scope, const char *name, struct ab_pos pos, unsigned *ret_need)
+{
+	return need_add(scope, name, strlen(name), pos, ret_need);
+}
+
+bool ab_scope_use_request(struct ab_scope *scope, const char *path, struct ab_pos pos)
+{
+	char dotted[SCOPE_MAX_REF + 2];
+
+	snprintf(dotted, sizeof(dotted), "%s%s", path[0] != '\0' ? "." : "", path);
+	return request_note(scope, dotted, pos);
+}
+
+bool ab_scope_drop_first(struct ab_scope *scope, const bool *instead)
+{
+	size_t n_raws = scope->n_raws, n_needs = scope->n_needs, kept = 0;
+	bool ok = true;
+
+	for (size_t i = 0; i < n_raws; i++)
+		for (size_t n = 1; scope->raws[i].need == 0 && n < n_needs; n++)
+			if (instead[n])
+				ok &= ab_scope_note_raw(
+				        scope, scope->raws[i].kind, (unsigned)n, scope->raws[i].pos);
+	for (size_t i = 0; i < scope->n_raws; i++) {
+		if (scope->raws[i].need == 0)
+			continue;
+		scope->raws[kept] = scope->raws[i];
+		scope->raws[kept++].need--;
+	}
+	scope->n_raws = kept;
+	for (size_t i = 0; i < scope->n_locals; i++)
+		scope->locals[i].need--;
+	free((char *)(uintptr_t)scope->needs[0]);
+	memmove(scope->needs, scope->needs + 1, (n_needs - 1) * sizeof(*scope->needs));
+	memmove(scope->needs_pos, scope->needs_pos + 1, (n_needs - 1) * sizeof(*scope->needs_pos));
+	scope->n_needs--;
+	scope->n_declared -= scope->n_declared > 0;
+	return ok;
 }
 
 void ab_ref_fini(struct ab_ref *ref)

@@ -54,6 +54,17 @@ bool ab_scope_declare(struct ab_scope *scope, const struct ab_conf *needs);
 /* The reference for "name.path[0]" as written in a placeholder at `pos`. Reports mistakes; false then. */
 AB_NODISCARD bool ab_scope_ref(struct ab_scope *scope, const char *text, size_t len, enum ab_raw raw,
         struct ab_pos pos, struct ab_ref *ret_ref);
+/* The need `name`, found or added without being mentioned in a placeholder, whatever `infer` says. */
+AB_NODISCARD bool ab_scope_need(
+        struct ab_scope *scope, const char *name, struct ab_pos pos, unsigned *ret_need);
+/* Note that `path` of `request` is used ("query.page", or "" for all of it), as another resource notes it. */
+AB_NODISCARD bool ab_scope_use_request(struct ab_scope *scope, const char *path, struct ab_pos pos);
+/* Take the first need away, and count the others down: whoever looks at the scope from here on knows nothing
+ * of it. Where it was used raw, the needs in `instead` (by index, before) are. False after reporting. */
+AB_NODISCARD bool ab_scope_drop_first(struct ab_scope *scope, const bool *instead);
+/* Note a use of need `need` as it comes. False after reporting. */
+AB_NODISCARD bool ab_scope_note_raw(
+        struct ab_scope *scope, enum ab_raw raw, unsigned need, struct ab_pos pos);
 /* Whether the name is declared by `needs:`; a name seen only inside a template's section is a need only then.
  */
 bool ab_scope_declared(const struct ab_scope *scope, const char *name, size_t len);

@@ -167,6 +167,26 @@ void ab_structure_destroy(struct ab_structure *structure)
 	free(structure);
 }
 
+/* ---- looking inside ---- */
+
+bool ab_structure_alone(const struct ab_structure *structure)
+{
+	return structure->root.type == NODE_VALUE;
+}
+
+static void node_needs(const struct node *node, bool *used)
+{
+	if (node->pieces != NULL)
+		ab_pieces_needs(node->pieces, used);
+	for (size_t i = 0; i < node->count; i++)
+		node_needs(&node->items[i], used);
+}
+
+void ab_structure_needs(const struct ab_structure *structure, bool *used)
+{
+	node_needs(&structure->root, used);
+}
+
 /* ---- filling ---- */
 
 static json_t *node_fill(const struct node *node, const struct ab_call *call, struct ab_error *err);

@@ -101,5 +101,6 @@ const struct ab_kind ab_kind_template = {
         .keys = template_keys,
         .handler = &template_handler,
         .compile = template_compile,
+        .passes_text = ab_text_leaves_html,
         .describe = ab_text_describe,
 };

@@ -293,5 +293,6 @@ const struct ab_kind ab_kind_text = {
         .keys = text_keys,
         .handler = &text_handler,
         .compile = text_compile,
+        .passes_text = ab_text_leaves_html,
         .describe = ab_text_describe,
 };

@@ -1,4 +1,5 @@
 /* handlers/url.c: the kind `url`: a link for templates, expanded as RFC 6570 says. */
+#include "carry.h"
 #include "kinds.h"
 #include "uri_template.h"
 
@@ -89,5 +90,6 @@ const struct ab_kind ab_kind_url = {
         .keys = url_keys,
         .handler = &url_handler,
         .compile = url_compile,
+        .passes_text = ab_passes_always,
         .describe = url_describe,
 };

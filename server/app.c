@@ -125,12 +125,15 @@ static void compile_upstreams(struct ab_app *app, struct ab_app_source *in, stru
 	}
 }
 
-static void compile_resources(struct ab_app *app, struct ab_app_source *in, struct ab_diags *diags)
+static bool compile_resources(struct ab_app *app, struct ab_app_source *in, struct ab_diags *diags)
 {
 	const struct ab_conf *map = section(in->source, "resources");
+	bool ok = true;
 
-	for (size_t i = 0; map != NULL && i < map->u.map.count; i++)
-		ab_app_add_resource(app, in->source, in->dispatcher, &map->u.map.pairs[i], diags);
+	for (size_t i = 0; ok && map != NULL && i < map->u.map.count; i++)
+		if (!ab_app_postpone(app, in, &map->u.map.pairs[i], &ok) && ok)
+			ab_app_add_resource(app, in->source, in->dispatcher, &map->u.map.pairs[i], diags);
+	return ok;
 }
 
 static bool compile_all(
@@ -142,10 +145,12 @@ static bool compile_all(
 		compile_upstreams(app, &parts->list[i], diags);
 	for (size_t i = 0; i < parts->n_list; i++) {
 		read_defaults(&parts->list[i], diags);
-		compile_resources(app, &parts->list[i], diags);
+		if (!compile_resources(app, &parts->list[i], diags))
+			return false;
 	}
 	if (!connect_includes(app))
 		return false;
+	ab_app_compile_postponed(app, diags);
 	if (ab_sources_top(sources)->root == NULL)
 		return true;
 	ab_routes_compile(app, sources, diags);
@@ -188,6 +193,7 @@ void ab_app_destroy(struct ab_app *app)
 	for (size_t i = 0; i < app->n_resources; i++)
 		ab_scope_fini(&app->resources[i].scope);
 	if (parts != NULL) {
+		ab_app_free_postponed(app);
 		free(parts->list);
 		free(parts->upstreams);
 		free(parts->by_resource);

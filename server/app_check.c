@@ -1,5 +1,6 @@
 /* server/app_check.c: what only shows once all is compiled: needs that nothing can satisfy, and what nothing
  * uses. */
+#include "../handlers/kinds.h"
 #include "../handlers/text.h"
 #include "app_parts.h"
 #include "routes.h"
@@ -55,12 +56,30 @@ static char *add_variables(struct known *known, const char *key, char *to)
 	return to;
 }
 
-/* From the file itself, so that a mistake in a route does not make its names unknown. */
-static void add_given(struct known *known, const struct ab_source *top)
+/* What calls give to the runs they start. */
+static void add_given_by_calls(struct known *known, const struct ab_app *app)
 {
-	const struct ab_conf *routes = ab_conf_get(top->root, "routes");
+	for (size_t i = 0; i < app->n_resources; i++) {
+		const struct ab_conf *map = app->resources[i].pair->value;
+		const struct ab_conf *given = ab_conf_get(map, "given"), *as = ab_conf_get(map, "as");
+
+		if (ab_conf_get(map, ab_kind_call.name) == NULL)
+			continue;
+		for (size_t k = 0; given != NULL && given->type == AB_CONF_MAP && k < given->u.map.count; k++)
+			known_add(known, given->u.map.pairs[k].key);
+		if (as != NULL && as->type == AB_CONF_STRING)
+			known_add(known, as->u.string.text);
+	}
+}
+
+/* From the file itself, so that a mistake in a route does not make its names unknown. */
+static void add_given(struct known *known, const struct ab_app *app)
+{
+	const struct ab_conf *routes = ab_conf_get(ab_sources_top(app->parts->sources)->root, "routes");
 	char *to;
 
+	add_given_by_calls(known, app);
+	known->n_given = known->count;
 	if (routes == NULL || routes->type != AB_CONF_MAP)
 		return;
 	known->variables = malloc(keys_length(routes));
@@ -143,7 +162,7 @@ void ab_app_check_needs(struct ab_app *app, bool open, struct ab_diags *diags)
 {
 	struct known known = {0};
 
-	add_given(&known, ab_sources_top(app->parts->sources));
+	add_given(&known, app);
 	ab_dispatcher_each(app->dispatcher, add_resource, &known);
 	for (size_t i = 0; i < app->n_resources && !known.failed; i++) {
 		if (!open)
@@ -158,18 +177,32 @@ void ab_app_check_needs(struct ab_app *app, bool open, struct ab_diags *diags)
 
 /* ---- what is used ---- */
 
+static void mark_plan(const struct ab_app *app, const struct ab_plan *plan, bool *used);
+
+static void mark_resource(const struct ab_app *app, const struct ab_resource *resource, bool *used)
+{
+	const struct ab_app_resource *known = ab_app_find(app, resource);
+	const struct ab_plan *nested = ab_call_plan(resource);
+
+	if (known == NULL || used[known - app->resources])
+		return;
+	used[known - app->resources] = true;
+	if (nested != NULL)
+		mark_plan(app, nested, used);
+}
+
+/* As deep as calls are nested. */
+static void mark_plan(const struct ab_app *app, const struct ab_plan *plan, bool *used)
+{
+	for (size_t i = 0; i < ab_plan_size(plan); i++)
+		if (ab_plan_node(plan, (int)i)->resource != NULL)
+			mark_resource(app, ab_plan_node(plan, (int)i)->resource, used);
+}
+
 static void mark_plans(const struct ab_app *app, const struct ab_answer *answers, size_t count, bool *used)
 {
-	for (size_t i = 0; i < count; i++) {
-		for (size_t n = 0; n < ab_plan_size(answers[i].plan); n++) {
-			const struct ab_resource *resource = ab_plan_node(answers[i].plan, (int)n)->resource;
-			const struct ab_app_resource *known =
-			        resource == NULL ? NULL : ab_app_find(app, resource);
-
-			if (known != NULL)
-				used[known - app->resources] = true;
-		}
-	}
+	for (size_t i = 0; i < count; i++)
+		mark_plan(app, answers[i].plan, used);
 }
 
 static void mark_rules(const struct ab_app *app, const struct ab_error_rule *rules, size_t count, bool *used)
@@ -250,7 +283,7 @@ static void hint_literals(const struct ab_app *app, struct ab_diags *diags)
 {
 	struct known known = {0};
 
-	add_given(&known, ab_sources_top(app->parts->sources));
+	add_given(&known, app);
 	for (size_t i = 0; i < app->n_resources && !known.failed; i++) {
 		const struct ab_app_resource *resource = &app->resources[i];
 		const struct ab_conf *conf = resource->pair->value;
@@ -299,7 +332,7 @@ void ab_app_check_use(struct ab_app *app, struct ab_diags *diags)
 		const struct ab_app_resource *resource = &app->resources[i];
 
 		if (resource->resource != NULL)
-			ab_text_each_inner(resource->resource, hint_inner, &inner);
+			ab_text_each_inner(ab_each_inner(resource->resource), hint_inner, &inner);
 		if (routes && !used[i] && strcmp(resource->pair->pos.file, top->file) == 0)
 			ab_hint(diags, resource->pair->pos, "no route uses resource '%.60s'",
 			        resource->pair->key);

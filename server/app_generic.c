@@ -17,15 +17,14 @@ static bool is_in(const char *key, const char *const *list, size_t count)
 
 bool ab_is_later_key(const char *key)
 {
-	static const char *const later[] = {"if", "each", "as", "concurrency", "max", "each_fallback",
-	        "retry", "hedge", "cache", "transaction"};
+	static const char *const later[] = {"if", "retry", "hedge", "cache", "transaction"};
 
 	return is_in(key, later, AB_COUNT(later));
 }
 
 bool ab_is_later_kind(const char *key)
 {
-	static const char *const later[] = {"jq", "require", "call", "native"};
+	static const char *const later[] = {"jq", "require", "native"};
 
 	return is_in(key, later, AB_COUNT(later));
 }
@@ -80,14 +79,15 @@ static bool read_pass(
 	return ok;
 }
 
-static bool fallback_mapping(const struct ab_conf *conf, const char *what, struct ab_diags *diags)
+static bool fallback_mapping(
+        const struct ab_conf *conf, const char *key, const char *what, struct ab_diags *diags)
 {
 	static const char *const keys[] = {"value", "resource", NULL};
 	const struct ab_conf *resource = ab_conf_get(conf, "resource");
 	char text[160];
 	const char *name;
 
-	of(text, sizeof(text), "fallback", what);
+	of(text, sizeof(text), key, what);
 	if (!ab_conf_only(conf, text, keys, diags))
 		return false;
 	if (conf->u.map.count != 1) {
@@ -106,24 +106,23 @@ static bool fallback_mapping(const struct ab_conf *conf, const char *what, struc
 	return false;
 }
 
-static bool read_fallback(
-        struct ab_generic *generic, const struct ab_conf *conf, const char *what, struct ab_diags *diags)
+bool ab_generic_read_fallback(
+        const struct ab_conf *conf, const char *key, const char *what, struct ab_diags *diags)
 {
-	generic->fallback = conf;
 	if (conf->refused)
 		return false;
 	if (conf->type == AB_CONF_MAP)
-		return fallback_mapping(conf, what, diags);
+		return fallback_mapping(conf, key, what, diags);
 	if (conf->type != AB_CONF_STRING)
 		return true;
 	if (conf->secret || conf->u.string.len > 40)
 		ab_diag(diags, conf->pos,
-		        "fallback of %s is a string; expected {value: ...} for the text itself, or {resource: name}",
-		        what);
+		        "%s of %s is a string; expected {value: ...} for the text itself, or {resource: name}",
+		        key, what);
 	else
 		ab_diag(diags, conf->pos,
-		        "fallback of %s could be a text or a resource; expected {value: \"%s\"} or {resource: %s}",
-		        what, conf->u.string.text,
+		        "%s of %s could be a text or a resource; expected {value: \"%s\"} or {resource: %s}",
+		        key, what, conf->u.string.text,
 		        ab_is_name(conf->u.string.text, conf->u.string.len) ? conf->u.string.text : "name");
 	return false;
 }
@@ -153,8 +152,8 @@ bool ab_generic_read(
 		ok &= read_missing(generic, conf, what, diags);
 	if ((conf = ab_conf_get(map, "pass")) != NULL)
 		ok &= read_pass(generic, conf, what, diags);
-	if ((conf = ab_conf_get(map, "fallback")) != NULL)
-		ok &= read_fallback(generic, conf, what, diags);
+	if ((conf = generic->fallback = ab_conf_get(map, "fallback")) != NULL)
+		ok &= ab_generic_read_fallback(conf, "fallback", what, diags);
 	ok &= read_flag(map, "optional", what, &generic->has_optional, &generic->optional, diags);
 	ok &= read_flag(map, "writes", what, &generic->has_writes, &generic->writes, diags);
 	return ok;

@@ -4,6 +4,7 @@
 #define AB_APP_PARTS_H
 
 #include "../handlers/http/http.h"
+#include "../handlers/nested.h"
 #include "../handlers/sql/database.h"
 #include "app.h"
 
@@ -46,10 +47,46 @@ void ab_generic_inherit(struct ab_generic *own, const struct ab_generic *default
 bool ab_generic_fallback(const struct ab_conf *fallback, json_t **ret_value, const char **ret_resource);
 /* Whether a key of ab_generic_keys has a meaning on a resource of this kind. */
 bool ab_generic_fits(const char *key, const struct ab_kind *kind, const struct ab_conf *map);
+/* Check a fallback, under the key `key`. False after mistakes. */
+bool ab_generic_read_fallback(
+        const struct ab_conf *fallback, const char *key, const char *what, struct ab_diags *diags);
 /* Leave out what has no meaning on a resource of this kind. What stands in its own mapping is a mistake; what
  * came from `defaults` is none (diags NULL). */
 bool ab_generic_check(struct ab_generic *own, const struct ab_kind *kind, const struct ab_conf *map,
         const char *what, struct ab_diags *diags);
+
+/* ---- each, as, ... (app_each.c) ---- */
+
+struct ab_app_source;
+
+struct ab_each {
+	struct ab_each_spec spec; /* spec.list NULL: there is none */
+	struct ab_pos as_pos;
+	bool one_by_one;                /* concurrency is not set */
+	const struct ab_conf *fallback; /* of the whole */
+	struct ab_dispatcher *inner; /* made when something else than the resource is to be in it; or NULL */
+};
+
+extern const char *const ab_each_keys[]; /* NULL-terminated */
+/* Read the keys that are there. False after mistakes. */
+bool ab_each_read(struct ab_each *each, const struct ab_conf *map, const char *what, struct ab_diags *diags);
+/* Make a resource compiled for one item one for the list. Takes each->inner. False after mistakes. */
+bool ab_each_wrap(
+        struct ab_each *each, struct ab_scope *scope, struct ab_resource *resource, struct ab_diags *diags);
+
+/* ---- calls (app_nested.c) ---- */
+
+/* Put off a resource that is a call. False when it is none; *ret_ok is false without memory. */
+bool ab_app_postpone(
+        struct ab_app *app, struct ab_app_source *in, const struct ab_conf_pair *pair, bool *ret_ok);
+/* Compile what was put off. */
+void ab_app_compile_postponed(struct ab_app *app, struct ab_diags *diags);
+void ab_app_free_postponed(struct ab_app *app);
+/* For ab_compile's nested and nested_raws. */
+struct ab_plan *ab_app_nested_plan(
+        struct ab_app *app, struct ab_compile *compile, const char *name, struct ab_names given);
+bool ab_app_nested_raws(struct ab_app *app, struct ab_compile *compile, const struct ab_plan *plan, int slot,
+        const bool *needs);
 
 /* ---- one worker's copy ---- */
 
@@ -72,6 +109,7 @@ struct ab_app_parts {
 	size_t n_list;
 	struct ab_app_upstream *upstreams;
 	size_t n_upstreams;
+	struct ab_pending *pending; /* calls, app_nested.c's own */
 	size_t resources_size;
 	size_t *by_resource; /* indexes into app->resources, sorted by the resource's address */
 	size_t n_by_resource;

@@ -22,6 +22,7 @@ struct making {
 	const struct ab_conf *value; /* under the kind key */
 	const struct ab_conf *map;   /* NULL for a plain literal */
 	struct ab_generic generic;
+	struct ab_each each;
 	struct ab_scope scope;
 	char what[96];
 };
@@ -127,6 +128,22 @@ static struct ab_database *database_named(struct ab_compile *compile, const char
 	return NULL;
 }
 
+/* ---- nested runs ---- */
+
+static struct ab_plan *nested_plan(struct ab_compile *compile, const char *name, struct ab_names given)
+{
+	const struct lookup *lookup = compile->app;
+
+	return ab_app_nested_plan(lookup->app, compile, name, given);
+}
+
+static bool nested_raws(struct ab_compile *compile, const struct ab_plan *plan, int slot, const bool *needs)
+{
+	const struct lookup *lookup = compile->app;
+
+	return ab_app_nested_raws(lookup->app, compile, plan, slot, needs);
+}
+
 /* ---- the kind ---- */
 
 static size_t kind_names(const char **names, size_t max)
@@ -204,8 +221,12 @@ static bool check_keys(const struct making *m)
 	bool ok = true;
 
 	known[n++] = m->kind->name;
-	for (size_t i = 0; m->kind->keys[i] != NULL && n < AB_COUNT(known) - 12; i++)
+	for (size_t i = 0; m->kind->keys[i] != NULL && n < AB_COUNT(known) - 24; i++)
 		known[n++] = m->kind->keys[i];
+	for (size_t i = 0; ab_each_keys[i] != NULL; i++)
+		if (i == 0 || ab_conf_get(m->map, "each") != NULL ||
+		        ab_conf_get(m->map, ab_each_keys[i]) != NULL)
+			known[n++] = ab_each_keys[i];
 	for (size_t i = 0; ab_generic_keys[i] != NULL; i++)
 		if (ab_generic_fits(ab_generic_keys[i], m->kind, m->map) ||
 		        ab_conf_get(m->map, ab_generic_keys[i]) != NULL)
@@ -258,7 +279,9 @@ static bool declare(struct making *m)
 {
 	const struct ab_conf *infer = ab_conf_get(m->map, "infer");
 	char text[160];
-	bool ok = ab_scope_declare(&m->scope, ab_conf_get(m->map, "needs"));
+	bool ok = m->each.spec.as == NULL || ab_each_begin(&m->scope, m->each.spec.as, m->each.as_pos);
+
+	ok = ok && ab_scope_declare(&m->scope, ab_conf_get(m->map, "needs"));
 
 	snprintf(text, sizeof(text), "infer of %s", m->what);
 	if (infer != NULL)
@@ -285,7 +308,10 @@ static bool compile_kind(struct making *m, struct ab_resource *resource)
 	        .writes = m->generic.writes,
 	        .upstream = upstream_named,
 	        .database = database_named,
+	        .nested = nested_plan,
+	        .nested_raws = nested_raws,
 	        .app = &lookup,
+	        .item = m->each.spec.as,
 	        .resource = resource,
 	};
 	size_t mistakes = ab_diags_mistakes(m->diags);
@@ -341,6 +367,16 @@ static bool remember(struct making *m)
 	return true;
 }
 
+/* The name of an item is not to be missed by those who look at the needs. */
+static void drop_item(struct making *m)
+{
+	bool none[1] = {false};
+
+	if (m->each.spec.as != NULL && m->scope.n_needs > 0 &&
+	        strcmp(m->scope.needs[0], m->each.spec.as) == 0)
+		(void)!ab_scope_drop_first(&m->scope, none);
+}
+
 static bool add(struct making *m, struct ab_resource *resource, bool ok)
 {
 	struct ab_error err;
@@ -351,6 +387,7 @@ static bool add(struct making *m, struct ab_resource *resource, bool ok)
 		json_decref(resource->fallback);
 		*resource = (struct ab_resource){.name = m->pair->key, .handler = &stand_in};
 		m->scope.n_raws = 0;
+		drop_item(m);
 	} else {
 		resource->needs = m->scope.needs;
 		resource->n_needs = m->scope.n_needs;
@@ -418,6 +455,7 @@ static bool compile(struct making *m, struct ab_resource *resource)
 		ok &= check_keys(m);
 		ok &= ab_generic_read(&m->generic, m->map, m->what, m->diags);
 		ok &= ab_generic_check(&m->generic, m->kind, m->map, m->what, m->diags);
+		ok &= ab_each_read(&m->each, m->map, m->what, m->diags);
 		ok &= declare(m);
 		whole = check_cut(m);
 		hint_optional(m);
@@ -436,10 +474,11 @@ static bool compile(struct making *m, struct ab_resource *resource)
 	if (m->generic.missing == AB_GENERIC_NULL)
 		resource->missing = AB_MISSING_NULL;
 	resource->missing_status = m->generic.missing_status;
-	if (ab_generic_fallback(m->generic.fallback, &resource->fallback, &resource->fallback_resource))
-		return true;
-	ab_diag(m->diags, m->pair->pos, "out of memory");
-	return false;
+	if (!ab_generic_fallback(m->generic.fallback, &resource->fallback, &resource->fallback_resource)) {
+		ab_diag(m->diags, m->pair->pos, "out of memory");
+		return false;
+	}
+	return m->each.spec.list == NULL || ab_each_wrap(&m->each, &m->scope, resource, m->diags);
 }
 
 bool ab_app_add_resource(struct ab_app *app, const struct ab_source *source, struct ab_dispatcher *dispatcher,

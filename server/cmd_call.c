@@ -440,6 +440,7 @@ static int call_resource(struct call *call, const char *name, int argc, char **a
 	        .request_id = "call",
 	        .max_fetches = call->load.app->settings->max_fetches,
 	};
+	call->context.share = ab_share_create(call->arena);
 	call->run = ab_run_create(call->arena, call->plan, &call->context);
 	if (call->run == NULL)
 		return call_failed("out of memory");

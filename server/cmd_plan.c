@@ -6,6 +6,7 @@
  * not the steps. */
 #include "commands.h"
 #include "load.h"
+#include "plan_node.h"
 #include "routes.h"
 
 #include <getopt.h>
@@ -41,6 +42,7 @@ struct view {
 	int *before;    /* the node it waited for longest, or -1 */
 	bool *backs_up; /* its fallback resource is part of that worst case */
 	uint64_t *late; /* scratch: the same for what a fallback needs */
+	bool *told;     /* scratch: the request gives it */
 	int last_step;
 	uint64_t phase_end; /* when the guards before the phase at hand have ended, at worst */
 	int phase_last;     /* the node that does, or -1 */
@@ -287,60 +289,12 @@ static bool view_open(struct view *v)
 	v->before = ab_arena_calloc(v->arena, v->count + 1, sizeof(*v->before));
 	v->backs_up = ab_arena_calloc(v->arena, v->count + 1, sizeof(*v->backs_up));
 	v->late = ab_arena_calloc(v->arena, v->count + 1, sizeof(*v->late));
+	v->told = ab_arena_calloc(v->arena, v->count + 1, sizeof(*v->told));
 	return v->given != NULL && v->phases != NULL && v->steps != NULL && v->ends != NULL &&
-	       v->before != NULL && v->backs_up != NULL && v->late != NULL;
+	       v->before != NULL && v->backs_up != NULL && v->late != NULL && v->told != NULL;
 }
 
 /* ---- printing ---- */
-
-static void print_time(uint64_t ms)
-{
-	if (ms >= 1000 && ms % 100 == 0)
-		ms % 1000 == 0 ? printf("%" PRIu64 "s", ms / 1000)
-		               : printf("%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms % 1000 / 100);
-	else
-		printf("%" PRIu64 "ms", ms);
-}
-
-static void print_words(const struct ab_resource *resource)
-{
-	if (resource->timeout_ms > 0) {
-		printf("; timeout ");
-		print_time(resource->timeout_ms);
-	}
-	if (resource->writes)
-		printf("; writes");
-	if (resource->missing == AB_MISSING_NULL)
-		printf("; missing: null");
-	if (resource->fallback != NULL)
-		printf("; fallback: a value");
-	else if (resource->fallback_resource != NULL)
-		printf("; fallback: resource %s", resource->fallback_resource);
-	if (resource->optional)
-		printf("; optional");
-}
-
-/* One short line, whatever the SQL looks like. */
-static void shorten(char *text)
-{
-	enum { SHOWN = 100 };
-	size_t len = 0;
-
-	for (const char *c = text; *c != '\0'; c++) {
-		bool blank = *c == ' ' || *c == '\n' || *c == '\t' || *c == '\r';
-
-		if (!blank)
-			text[len++] = *c;
-		else if (len > 0 && text[len - 1] != ' ')
-			text[len++] = ' ';
-	}
-	text[len] = '\0';
-	if (len <= SHOWN)
-		return;
-	for (len = SHOWN - 3; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
-		len--;
-	memcpy(text + len, "...", sizeof("..."));
-}
 
 static bool by_request(const struct view *v, int slot)
 {
@@ -352,25 +306,9 @@ static bool by_request(const struct view *v, int slot)
 
 static void print_node(const struct view *v, int at)
 {
-	const struct ab_plan_node *node = ab_plan_node(v->plan, at);
-	const struct ab_app_resource *known = ab_app_find(v->app, node->resource);
-	char text[1024] = "";
-
-	if (known != NULL && known->kind->describe != NULL)
-		known->kind->describe(node->resource->config, text, sizeof(text));
-	shorten(text);
-	if (known != NULL)
-		printf("    %-20s %s%s%s\n", node->name, known->kind->name, text[0] != '\0' ? "  " : "",
-		        text);
-	else
-		printf("    %s\n", node->name); /* the route's own, called after what it is */
-	printf("    %-20s needs ", "");
-	for (size_t i = 0; i < node->n_needs; i++)
-		printf("%s%s%s", i > 0 ? ", " : "", node->resource->needs[i],
-		        by_request(v, node->needs[i]) ? " (given)" : "");
-	printf("%s", node->n_needs == 0 ? "nothing" : "");
-	print_words(node->resource);
-	printf("\n");
+	for (size_t i = 0; i < v->count; i++)
+		v->told[i] = by_request(v, (int)i);
+	ab_print_node(v->app, v->plan, at, v->told);
 }
 
 static void print_steps(const struct view *v)
@@ -413,7 +351,7 @@ static void print_backup(const struct view *v, int at)
 	uint64_t start = v->before[at] >= 0 ? v->ends[v->before[at]] : 0;
 
 	printf(" + fallback %s ", node->resource->fallback_resource);
-	print_time(v->ends[at] - start - own_time(node));
+	ab_print_time(v->ends[at] - start - own_time(node));
 }
 
 static void print_path(const struct view *v, int last)
@@ -432,7 +370,7 @@ static void print_path(const struct view *v, int last)
 		printf("%s", node->name);
 		if (own_time(node) > 0) {
 			printf(" ");
-			print_time(own_time(node));
+			ab_print_time(own_time(node));
 		}
 		if (v->backs_up[path[length]])
 			print_backup(v, path[length]);
@@ -453,9 +391,9 @@ static void print_answer(struct view *v)
 	else
 		print_path(v, last);
 	printf("  worst case: ");
-	print_time(worst);
+	ab_print_time(worst);
 	printf(worst == 0 ? ", nothing waits; deadline " : ", deadline ");
-	print_time(v->route->deadline_ms);
+	ab_print_time(v->route->deadline_ms);
 	printf("%s\n", worst > v->route->deadline_ms ? ": the deadline would end it first" : "");
 }
 

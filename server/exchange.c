@@ -377,6 +377,8 @@ static enum step start_run(struct ab_exchange *x)
 	x->run = ab_run_create(x->arena, answer->plan, &x->context);
 	if (x->run == NULL)
 		return refuse(x, AB_ENOMEM, 503, "no memory for a run");
+	if (answer->shares)
+		x->context.share = ab_share_create(x->arena);
 	if (x->app->settings->server_timing)
 		x->timing = ab_timing_watch(x->arena, x->run);
 	ab_input_give(&x->input, x->match.route, answer, x->run);

@@ -57,6 +57,7 @@ struct ab_answer {
 	int headers, cookies, redirect; /* slots of the route's own resources, or -1 */
 	int request, error, given;      /* slots of reserved names, or -1 */
 	int *accepts;                   /* for each of route->accepts: its slot, or -1 */
+	bool shares;                    /* reads may turn out equal: there are several, or nested runs */
 	struct ab_request_use use;
 };
 

@@ -4,8 +4,8 @@
  * another, so all of this is judged a plan, not a resource. */
 #include "routes_build.h"
 
-#include "../handlers/kinds.h"
-#include "../handlers/text.h"
+#include "../handlers/carry.h"
+#include "../handlers/nested.h"
 
 /* One plan being made. */
 struct making {
@@ -227,47 +227,18 @@ static bool from_request(const struct making *m, const char *name, bool deep)
 	return false;
 }
 
-/* Kinds that put together what they need, and escape no HTML: a stranger's text goes through them as it came.
- * What an upstream or a database answers is its own. */
-static bool passes_html(const struct ab_resource *resource)
-{
-	return ab_text_leaves_html(resource) || resource->handler == ab_kind_json.handler ||
-	       resource->handler == ab_kind_url.handler;
-}
-
-/* One step of carries_html: whether node `i` gets a stranger's text from what it needs, or from its fallback.
- */
-static bool node_carries(const struct ab_plan_node *node, const bool *carries)
-{
-	if (node->fallback >= 0 && carries[node->fallback])
-		return true;
-	for (size_t i = 0; node->resource != NULL && i < node->n_needs; i++)
-		if (carries[node->needs[i]] && passes_html(node->resource))
-			return true;
-	return false;
-}
-
 /* Whether something the request gives comes as it is into the value of slot `slot`. */
 static bool carries_html(const struct making *m, int slot)
 {
 	const struct ab_plan *plan = m->answer->plan;
 	size_t size = ab_plan_size(plan);
-	bool *carries = calloc(size, sizeof(*carries));
-	bool changed = carries != NULL, found;
+	bool *carries = calloc(size, sizeof(*carries)), found;
 
 	if (carries == NULL)
 		return true; /* there is no memory for this app anyway */
-	while (changed) {
-		changed = false;
-		for (size_t i = 0; i < size; i++) {
-			const struct ab_plan_node *node = ab_plan_node(plan, (int)i);
-
-			if (carries[i] ||
-			        !(from_request(m, node->name, false) || node_carries(node, carries)))
-				continue;
-			carries[i] = changed = true;
-		}
-	}
+	for (size_t i = 0; i < size; i++)
+		carries[i] = from_request(m, ab_plan_node(plan, (int)i)->name, false);
+	ab_carry(plan, carries);
 	found = carries[slot];
 	free(carries);
 	return found;
@@ -441,11 +412,29 @@ static bool find_slots(const struct making *m, const char *name)
 	return true;
 }
 
+/* Handlers that can be cancelled are those that go outside. */
+static bool may_repeat(const struct ab_plan *plan)
+{
+	size_t reads = 0;
+
+	for (size_t i = 0; i < ab_plan_size(plan); i++) {
+		const struct ab_resource *resource = ab_plan_node(plan, (int)i)->resource;
+
+		if (resource == NULL || resource->handler->cancel == NULL)
+			continue;
+		if (ab_each_spec(resource) != NULL || ab_call_plan(resource) != NULL)
+			return true;
+		reads += !resource->writes;
+	}
+	return reads > 1;
+}
+
 static bool check_plan(const struct making *m)
 {
 	const struct ab_plan *plan = m->answer->plan;
 	bool ok = check_inputs(m);
 
+	m->answer->shares = may_repeat(plan);
 	for (size_t i = 0; i < ab_plan_size(plan); i++) {
 		const struct ab_plan_node *node = ab_plan_node(plan, (int)i);
 		const struct ab_scope *scope = node->resource != NULL ? scope_of(m, node->resource) : NULL;

@@ -247,7 +247,9 @@ static void fetch_release(struct ab_fetch *fetch)
 
 	ab_deadline_disarm(&fetch->timeout);
 	ab_deadline_disarm(&fetch->connect_timeout);
-	ab_upstream_leave(r->upstream);
+	if (AB_LIKELY(fetch->entered))
+		ab_upstream_leave(r->upstream);
+	fetch->entered = false;
 	buf_reset(&fetch->target);
 	buf_reset(&fetch->lines);
 	buf_reset(&fetch->payload);
@@ -338,33 +340,65 @@ static struct ab_fetch *fetch_take(struct ab_http_resource *r, struct ab_error *
 	return fetch;
 }
 
+/* Whether an equal read of the request does for this one. A write makes what was read before doubtful. */
+static bool fetch_follows(const struct ab_fetch *fetch)
+{
+	const struct ab_http_resource *r = fetch->resource;
+	struct ab_call *call = fetch->call;
+	struct ab_share *share = ((const struct ab_context *)call->context)->share;
+	size_t target = fetch->target.len, lines = fetch->lines.len;
+	unsigned char *key;
+
+	if (share == NULL)
+		return false;
+	if (r->writes) {
+		ab_share_forget(share);
+		return false;
+	}
+	key = ab_arena_alloc(call->arena, sizeof(void *) + target + lines);
+	if (key == NULL)
+		return false;
+	memcpy(key, &r->same, sizeof(void *));
+	memcpy(key + sizeof(void *), fetch->target.data, target);
+	if (lines > 0)
+		memcpy(key + sizeof(void *) + target, fetch->lines.data, lines);
+	return ab_share_join(share, call, key, sizeof(void *) + target + lines);
+}
+
+/* All that may refuse a transfer before it begins. */
+static enum ab_code fetch_begin(struct ab_fetch *fetch, struct ab_error *err)
+{
+	struct ab_http_resource *r = fetch->resource;
+	enum ab_code code = ab_context_fetch(fetch->call->context, err);
+
+	if (code == AB_OK)
+		code = ab_upstream_enter(r->upstream, err);
+	if (code != AB_OK)
+		return code;
+	fetch->entered = true;
+	if (curl_multi_add_handle(r->upstream->multi->curl, fetch->easy) != CURLM_OK)
+		return ab_answer_fail(fetch, err, AB_ENOMEM, "no memory for a transfer");
+	r->upstream->env->http->counts.transfers++;
+	ab_deadline_arm(r->timeouts, &fetch->timeout, fetch_on_timeout);
+	return AB_OK;
+}
+
 void ab_fetch_start(struct ab_call *call)
 {
-	struct ab_http_resource *r = call->resource->config;
 	struct ab_fetch *fetch;
 	struct ab_error err;
 
-	if (ab_context_fetch(call->context, &err) != AB_OK || ab_upstream_enter(r->upstream, &err) != AB_OK) {
-		ab_call_fail(call, &err);
-		return;
-	}
-	fetch = fetch_take(r, &err);
+	fetch = fetch_take(call->resource->config, &err);
 	if (fetch == NULL) {
-		ab_upstream_leave(r->upstream);
 		ab_call_fail(call, &err);
 		return;
 	}
 	fetch->call = call;
 	call->state = fetch;
-	if (ab_request_fill(fetch, &err) != AB_OK) {
+	if (ab_request_fill(fetch, &err) != AB_OK)
 		fetch_finish(fetch, NULL, &err);
-		return;
-	}
-	if (curl_multi_add_handle(r->upstream->multi->curl, fetch->easy) != CURLM_OK) {
-		ab_answer_fail(fetch, &err, AB_ENOMEM, "no memory for a transfer");
+	else if (fetch_follows(fetch))
+		fetch_release(fetch);
+	else if (fetch_begin(fetch, &err) != AB_OK)
 		fetch_finish(fetch, NULL, &err);
-		return;
-	}
-	r->upstream->env->http->counts.transfers++;
-	ab_deadline_arm(r->timeouts, &fetch->timeout, fetch_on_timeout);
 }

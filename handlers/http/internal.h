@@ -95,6 +95,7 @@ struct ab_upstream {
 	size_t max_body;
 	unsigned max_in_flight;
 	struct headers headers;
+	struct ab_http_resource *resources; /* those that read */
 };
 
 /* Take a place among the transfers in flight; AB_EOVERLOAD when there is none. Given back with _leave. */
@@ -144,6 +145,9 @@ struct ab_http_resource {
 	uint64_t timeout_ms, connect_ms; /* connect_ms 0: no shorter than timeout_ms */
 	struct ab_deadline_queue *timeouts, *connect_timeouts;
 	struct ab_fetch *idle; /* kept handles */
+	/* Among the upstream's: the first of those that would get the same value for the same request. */
+	const struct ab_http_resource *same;
+	struct ab_http_resource *next;
 };
 
 static inline bool statuses_has(const struct statuses *statuses, long status)
@@ -167,6 +171,7 @@ struct ab_fetch {
 	struct ab_buf body, head;             /* what came; head only for `returns: response` */
 	size_t head_bytes;
 	unsigned attempts; /* how often libcurl began to send */
+	bool entered;      /* counted among the upstream's in flight */
 	enum stop stop;
 	char detail[CURL_ERROR_SIZE]; /* libcurl's, for errors of TLS */
 	const char *refused;          /* an address was refused, and why */

@@ -358,12 +358,52 @@ static bool make_fixed(struct ab_http_resource *r)
 	return fixed_add_payload(r);
 }
 
+/* ---- which reads are equal ---- */
+
+static bool lines_equal(const struct curl_slist *a, const struct curl_slist *b)
+{
+	for (; a != NULL && b != NULL; a = a->next, b = b->next)
+		if (strcmp(a->data, b->data) != 0)
+			return false;
+	return a == b;
+}
+
+/* Whether the same target and lines would give the same value. */
+static bool reads_alike(const struct ab_http_resource *a, const struct ab_http_resource *b)
+{
+	return a->method == b->method && a->whole == b->whole && a->timeout_ms == b->timeout_ms &&
+	       lines_equal(a->fixed, b->fixed) && memcmp(&a->expect, &b->expect, sizeof(a->expect)) == 0 &&
+	       memcmp(&a->pass, &b->pass, sizeof(a->pass)) == 0;
+}
+
+static void reader_add(struct ab_http_resource *r)
+{
+	r->same = r;
+	for (const struct ab_http_resource *other = r->upstream->resources; other != NULL;
+	        other = other->next)
+		if (reads_alike(r, other))
+			r->same = other->same;
+	r->next = r->upstream->resources;
+	r->upstream->resources = r;
+}
+
+static void reader_remove(struct ab_http_resource *r)
+{
+	struct ab_http_resource **at = r->upstream != NULL ? &r->upstream->resources : NULL;
+
+	while (at != NULL && *at != NULL && *at != r)
+		at = &(*at)->next;
+	if (at != NULL && *at == r)
+		*at = r->next;
+}
+
 /* ---- the kind ---- */
 
 static void resource_free(void *config)
 {
 	struct ab_http_resource *r = config;
 
+	reader_remove(r);
 	while (r->idle != NULL) {
 		struct ab_fetch *fetch = r->idle;
 
@@ -411,6 +451,8 @@ static bool make_rest(struct ab_compile *compile, struct ab_http_resource *r)
 		ab_diag(compile->diags, compile->value->pos, "http: %s", err.text);
 		return false;
 	}
+	if (!r->writes)
+		reader_add(r);
 	return true;
 }
 

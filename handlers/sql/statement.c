@@ -370,7 +370,8 @@ static void sql_start(struct ab_call *call)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
 
-	statement->database->engine->start(call);
+	if (!ab_sql_follows(call))
+		statement->database->engine->start(call);
 }
 
 static void sql_cancel(struct ab_call *call)

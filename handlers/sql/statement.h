@@ -28,4 +28,8 @@ struct ab_sql_statement {
 
 void ab_sql_statement_free(void *config);
 
+/* follow.c: whether an equal read of the request does for this call. A write makes what was read before
+ * doubtful. */
+bool ab_sql_follows(struct ab_call *call);
+
 #endif

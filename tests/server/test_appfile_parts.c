@@ -33,19 +33,19 @@ static const struct wrong resources[] = {
 	{"no kind",
 		"resources:\n"
 		"  a: {name: World}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url (for a mapping as such: value: {...})"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call (for a mapping as such: value: {...})"},
 	{"an empty mapping",
 		"resources:\n"
 		"  a: {}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url (for a mapping as such: value: {...})"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call (for a mapping as such: value: {...})"},
 	{"a misspelled kind",
 		"resources:\n"
 		"  a: {templat: x.html}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url; did you mean 'template'?"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call; did you mean 'template'?"},
 	{"a kind in capitals",
 		"resources:\n"
 		"  a: {SQL: SELECT 1}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url; did you mean 'sql'?"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call; did you mean 'sql'?"},
 	{"two kinds",
 		"resources:\n"
 		"  a: {text: x, json: {}}\n",
@@ -53,42 +53,34 @@ static const struct wrong resources[] = {
 	{"kinds of later versions",
 		"resources:\n"
 		"  a: {jq: '.x'}\n"
-		"  b: {require: '.x'}\n"
-		"  c: {call: a}\n",
+		"  b: {require: '.x'}\n",
 		"app.yaml:2:7: the kind 'jq' of resource 'a' is not yet in this version\n"
-		"app.yaml:3:7: the kind 'require' of resource 'b' is not yet in this version\n"
-		"app.yaml:4:7: the kind 'call' of resource 'c' is not yet in this version"},
+		"app.yaml:3:7: the kind 'require' of resource 'b' is not yet in this version"},
 	{"an unknown key",
 		"resources:\n"
 		"  a: {text: x, tpye: html}\n",
-		"app.yaml:2:16: unknown key 'tpye' in resource 'a'; expected text, type, fallback, optional, needs or infer; did you mean 'type'?"},
+		"app.yaml:2:16: unknown key 'tpye' in resource 'a'; expected text, type, each, fallback, optional, needs or infer; did you mean 'type'?"},
 	{"an unknown key of http",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
 		"  a: {http: GET catalog/x, header: {}}\n",
-		"app.yaml:3:28: unknown key 'header' in resource 'a'; expected http, headers, body, form, expect, returns, timeout, missing, pass, fallback, optional, writes, needs, infer or raw; did you mean 'headers'?"},
+		"app.yaml:3:28: unknown key 'header' in resource 'a'; expected http, headers, body, form, expect, returns, each, timeout, missing, pass, fallback, optional, writes, needs, infer or raw; did you mean 'headers'?"},
 	{"keys of later versions",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
-		"  a: {http: GET catalog/x, if: x, each: y, as: z, retry: 3, cache: 1m, hedge: 1, concurrency: 1, max: 2, each_fallback: 1, transaction: true}\n",
+		"  a: {http: GET catalog/x, if: x, retry: 3, cache: 1m, hedge: 1, transaction: true}\n",
 		"app.yaml:3:28: 'if' is not yet in this version; expected it left out\n"
-		"app.yaml:3:35: 'each' is not yet in this version; expected it left out\n"
-		"app.yaml:3:41: unquoted y could be a string or a boolean; expected \"y\" or true\n"
-		"app.yaml:3:44: 'as' is not yet in this version; expected it left out\n"
-		"app.yaml:3:51: 'retry' is not yet in this version; expected it left out\n"
-		"app.yaml:3:61: 'cache' is not yet in this version; expected it left out\n"
-		"app.yaml:3:72: 'hedge' is not yet in this version; expected it left out\n"
-		"app.yaml:3:82: 'concurrency' is not yet in this version; expected it left out\n"
-		"app.yaml:3:98: 'max' is not yet in this version; expected it left out\n"
-		"app.yaml:3:106: 'each_fallback' is not yet in this version; expected it left out\n"
-		"app.yaml:3:124: 'transaction' is not yet in this version; expected it left out"},
+		"app.yaml:3:35: 'retry' is not yet in this version; expected it left out\n"
+		"app.yaml:3:45: 'cache' is not yet in this version; expected it left out\n"
+		"app.yaml:3:56: 'hedge' is not yet in this version; expected it left out\n"
+		"app.yaml:3:66: 'transaction' is not yet in this version; expected it left out"},
 	{"one mistake does not hide another",
 		"resources:\n"
 		"  a: {txt: x}\n"
 		"  b: {text: x, foo: 1}\n"
 		"  c: {text: \"{{a}}{{b}}{{d}}\"}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url; did you mean 'text'?\n"
-		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, fallback, optional, needs or infer\n"
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call; did you mean 'text'?\n"
+		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, each, fallback, optional, needs or infer\n"
 		"app.yaml:4:24: resource 'c' needs 'd', which is no resource, and no route accepts it; expected one or the other"},
 	{"an unresolvable need",
 		"resources:\n"
