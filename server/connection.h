@@ -88,7 +88,8 @@ struct ab_front {
 	size_t open;                      /* connections */
 
 	bool draining, aborted, reported;
-	uint64_t drain_limit; /* loop time */
+	uint64_t drain_limit;  /* loop time */
+	uint64_t hushed_until; /* loop time: then the listener is closed */
 	void (*drained)(void *arg, bool clean);
 	void *arg;
 };

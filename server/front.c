@@ -1,6 +1,7 @@
 /* server/front.c: the daemon in the loop: when it runs, and how it ends. Connections are in connection.c,
  * requests in intake.c. */
 #include "connection.h"
+#include "listen.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@ enum {
 	FRONT_GRACE_MS =
 	        1000, /* while draining: what an idle connection may take to send a request after all */
 	FRONT_SWEEP_MS = 50,
+	FRONT_HUSH_MS = 100,    /* while draining: for handshakes under way to come to their end */
 	FRONT_WRITES_MS = 2000, /* after the limit: for the writes to end by their own timeouts */
 };
 
@@ -68,7 +70,7 @@ static void front_schedule(struct ab_front *front, uint64_t calls_before)
 /* The end of a drain, told once. */
 static void front_maybe_drained(struct ab_front *front)
 {
-	bool clean = front->open == 0 && front->arenas == 0;
+	bool clean = front->open == 0 && front->arenas == 0 && front->listen_fd < 0;
 
 	if (!front->draining || front->reported)
 		return;
@@ -277,6 +279,8 @@ enum ab_code ab_front_create(
 	}
 	code = ab_error_set(err, AB_EINTERNAL, "polling for connections: %s", uv_strerror(rc));
 	MHD_stop_daemon(front->daemon);
+	if (front->listen_fd >= 0 && front->draining)
+		close(front->listen_fd);
 	close(front->hangup_fd);
 	if (front->closing == 0)
 		free(front);
@@ -329,12 +333,23 @@ static bool connection_is_quiet(const struct ab_connection *connection, uint64_t
 	       (ioctl(connection->fd, FIONREAD, &unread) != 0 || unread == 0);
 }
 
+/* No connection begins any more; the last ones are let in. */
+static void front_close_listener(struct ab_front *front)
+{
+	front_accept_rest(front);
+	close(front->listen_fd);
+	front->listen_fd = -1;
+	front->run = true;
+}
+
 static void front_on_sweep(uv_timer_t *timer)
 {
 	struct ab_front *front = timer->data;
 	uint64_t now = uv_now(front->env->loop);
 	struct ab_connection *connection, *next;
 
+	if (front->listen_fd >= 0 && (now >= front->hushed_until || now >= front->drain_limit))
+		front_close_listener(front);
 	for (connection = front->connections.next; connection != &front->connections; connection = next) {
 		next = connection->next;
 		if (connection_is_quiet(connection, now))
@@ -350,9 +365,10 @@ void ab_front_drain(struct ab_front *front, uint64_t limit_ms)
 	front->drain_limit = uv_now(front->env->loop) + limit_ms;
 	if (!front->draining) {
 		front->draining = true;
+		front->hushed_until = uv_now(front->env->loop) + FRONT_HUSH_MS;
 		MHD_quiesce_daemon(front->daemon);
+		ab_listen_hush(front->listen_fd);
 		front_accept_rest(front);
-		close(front->listen_fd);
 		front->run = true;
 	}
 	uv_timer_start(&front->sweep, front_on_sweep, limit_ms < FRONT_SWEEP_MS ? limit_ms : FRONT_SWEEP_MS,

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -174,4 +175,20 @@ enum ab_code ab_listen(struct ab_address *address, unsigned count, int *ret_fds,
 		return listen_fail(address, code, err);
 	}
 	return AB_OK;
+}
+
+/* A classic BPF filter on the socket: it sees segments from the TCP header on, of which byte 13 has the flags
+ * (RFC 9293, section 3.1). Connections that come out of the socket inherit it; they get no SYN. */
+void ab_listen_hush(int fd)
+{
+	enum { FLAGS_AT = 13, SYN = 2 };
+	struct sock_filter code[] = {
+	        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+	        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SYN, 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, 0),
+	        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = {.len = AB_COUNT(code), .filter = code};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }

@@ -18,4 +18,9 @@ void ab_address_format(const struct ab_address *address, char *buf, size_t size)
 AB_NODISCARD enum ab_code ab_listen(
         struct ab_address *address, unsigned count, int *ret_fds, struct ab_error *err);
 
+/* Let no connection begin on a listening socket from now on, while those under way may come to their end and
+ * be accepted: closing it at once would reset whoever is between the two. Clients that come now are not
+ * answered, and try again when it is closed. Nothing happens where the kernel does not do it. */
+void ab_listen_hush(int fd);
+
 #endif
