@@ -16,10 +16,10 @@ endif
 
 # ---- packages ------------------------------------------------------------------------------------------------------
 
-PACKAGES   := libmicrohttpd libcurl jansson libuv sqlite3 yaml-0.1
+PACKAGES   := libmicrohttpd libcurl jansson libuv sqlite3 libpq yaml-0.1
 BUILD_DEBS := gcc libc6-dev pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev \
-	libyaml-dev ca-certificates
-TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl g++
+	libpq-dev libyaml-dev ca-certificates
+TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl g++ postgresql
 LINT_DEBS  := $(TEST_DEBS) clang clang-format clang-tidy cppcheck libclang-rt-dev
 BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps valgrind
 

@@ -24,7 +24,8 @@ struct ab_env {
 	struct ab_deadlines *deadlines;
 	struct ab_http *http;
 	struct ab_sql *sql;
-	unsigned worker;
+	unsigned worker;  /* from 0 */
+	unsigned workers; /* how many there are; 0: one */
 };
 
 /* A request's surroundings: what ab_run_create is given as `context`. Lives in the request's arena. */

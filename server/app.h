@@ -8,6 +8,7 @@
 
 #include "../dispatch/dispatcher.h"
 #include "../handlers/kind.h"
+#include "../handlers/sql/database.h"
 #include "source.h"
 
 struct ab_address {
@@ -35,8 +36,11 @@ struct ab_settings {
 
 struct ab_shared;
 
-/* Open the databases, read the settings. Mistakes go to diags; NULL only without memory. */
-struct ab_shared *ab_shared_open(const struct ab_sources *sources, bool serving, struct ab_diags *diags);
+/* Open the databases for this use, read the settings. Mistakes go to diags; NULL only without memory. */
+struct ab_shared *ab_shared_open(
+        const struct ab_sources *sources, enum ab_database_use use, struct ab_diags *diags);
+/* Every app has been compiled: what was open for checks alone is closed. */
+void ab_shared_loaded(struct ab_shared *shared);
 void ab_shared_close(struct ab_shared *shared);
 const struct ab_settings *ab_shared_settings(const struct ab_shared *shared);
 

@@ -8,14 +8,15 @@
 #include <getopt.h>
 
 static const char help[] =
-        "Usage: anabranch check APP\n"
+        "Usage: anabranch check [--connect] APP\n"
         "\n"
         "Reads an app file and everything it names, compiles all of it, and says what is wrong:\n"
         "every mistake as FILE:LINE:COLUMN: what; what was expected. Nothing is served, no\n"
-        "upstream is asked, no database is changed; statements are checked against the database,\n"
+        "upstream is asked, no database is changed; statements are checked against the SQLite file,\n"
         "or against its schema where there is none yet.\n"
         "\n"
         "  APP         the app file, YAML or JSON\n"
+        "  --connect   check statements against PostgreSQL servers too, which must be reachable\n"
         "  -h, --help  this text\n"
         "\n"
         "Mistakes and hints go to standard error. Exit codes: 0 fine (there may be hints), 1 the\n"
@@ -58,7 +59,7 @@ static int compile(const struct ab_sources *sources, struct ab_shared *shared, s
 	return app == NULL ? failed("out of memory") : AB_EXIT_OK;
 }
 
-static int check(const char *file, struct ab_diags *diags)
+static int check(const char *file, bool connect, struct ab_diags *diags)
 {
 	struct ab_sources *sources = ab_sources_load(file, diags);
 	struct counts counts = {0};
@@ -68,7 +69,7 @@ static int check(const char *file, struct ab_diags *diags)
 	if (sources == NULL)
 		return failed("out of memory");
 	if (ab_sources_top(sources)->root != NULL) {
-		shared = ab_shared_open(sources, false, diags);
+		shared = ab_shared_open(sources, connect ? AB_DATABASE_CONNECT : AB_DATABASE_CHECK, diags);
 		code = shared == NULL ? failed("out of memory") : compile(sources, shared, diags, &counts);
 		ab_shared_close(shared);
 	}
@@ -85,13 +86,19 @@ static int check(const char *file, struct ab_diags *diags)
 
 int ab_cmd_check(int argc, char **argv)
 {
-	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+	static const struct option options[] = {
+	        {"connect", no_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+	bool connect = false;
 	struct ab_diags *diags;
 	struct ab_error err;
 	int code, option;
 
 	optind = 0;
 	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (option == 'c') {
+			connect = true;
+			continue;
+		}
 		if (option != 'h')
 			return ab_usage_error("check", "there is no option %s", argv[optind - 1]);
 		fputs(help, stdout);
@@ -102,7 +109,7 @@ int ab_cmd_check(int argc, char **argv)
 	if (ab_http_global_init(&err) != AB_OK)
 		return failed(err.text);
 	diags = ab_diags_create();
-	code = diags == NULL ? failed("out of memory") : check(argv[optind], diags);
+	code = diags == NULL ? failed("out of memory") : check(argv[optind], connect, diags);
 	ab_diags_destroy(diags);
 	ab_http_global_fini();
 	return code;

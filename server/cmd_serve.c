@@ -228,13 +228,13 @@ static int serve_load(struct serve *serve)
 		goto no_memory;
 	if (ab_sources_top(serve->sources)->root == NULL)
 		return serve_judge(serve) ? AB_EXIT_FAILED : AB_EXIT_USAGE;
-	serve->shared = ab_shared_open(serve->sources, true, serve->diags);
+	serve->shared = ab_shared_open(serve->sources, AB_DATABASE_SERVE, serve->diags);
 	if (serve->shared == NULL)
 		goto no_memory;
 	code = serve_settle(serve);
 	for (unsigned i = 0; code == AB_EXIT_OK && i < serve->n_workers; i++) {
-		serve->workers[i] = ab_worker_create(
-		        i, serve->sources, serve->shared, &serve->options, serve->diags, &err);
+		serve->workers[i] = ab_worker_create(i, serve->n_workers, serve->sources, serve->shared,
+		        &serve->options, serve->diags, &err);
 		if (serve->workers[i] == NULL) {
 			fprintf(stderr, "anabranch serve: %s\n", err.text);
 			code = AB_EXIT_FAILED;
@@ -242,6 +242,7 @@ static int serve_load(struct serve *serve)
 		if (ab_diags_mistakes(serve->diags) > 0)
 			break; /* the others would only say the same */
 	}
+	ab_shared_loaded(serve->shared);
 	return !serve_judge(serve) ? AB_EXIT_USAGE : code;
 no_memory:
 	fprintf(stderr, "anabranch serve: out of memory\n");

@@ -33,7 +33,7 @@ static int load_app(
 		return failed(command, "out of memory");
 	if (ab_sources_top(load->sources)->root == NULL)
 		return AB_EXIT_OK;
-	load->shared = ab_shared_open(load->sources, running, diags);
+	load->shared = ab_shared_open(load->sources, running ? AB_DATABASE_RUN : AB_DATABASE_CHECK, diags);
 	if (load->shared == NULL)
 		return failed(command, "out of memory");
 	if (ab_env_init(&load->env, 0, &err) != AB_OK)

@@ -40,8 +40,8 @@ static size_t count_all(const struct ab_sources *sources, const char *name)
 	return count;
 }
 
-static void open_databases(
-        struct ab_shared *shared, const struct ab_source *source, bool serving, struct ab_diags *diags)
+static void open_databases(struct ab_shared *shared, const struct ab_source *source, enum ab_database_use use,
+        struct ab_diags *diags)
 {
 	const struct ab_conf *map = section(source, "databases");
 
@@ -50,7 +50,7 @@ static void open_databases(
 
 		shared->databases[shared->n_databases++] = (struct shared_database){
 		        .pair = pair,
-		        .database = ab_database_open(pair->key, pair->value, source->dir, serving, diags),
+		        .database = ab_database_open(pair->key, pair->value, source->dir, use, diags),
 		};
 	}
 }
@@ -63,7 +63,8 @@ static void list_upstreams(struct ab_shared *shared, const struct ab_source *sou
 		shared->upstreams[shared->n_upstreams++].pair = &map->u.map.pairs[i];
 }
 
-struct ab_shared *ab_shared_open(const struct ab_sources *sources, bool serving, struct ab_diags *diags)
+struct ab_shared *ab_shared_open(
+        const struct ab_sources *sources, enum ab_database_use use, struct ab_diags *diags)
 {
 	struct ab_shared *shared = calloc(1, sizeof(*shared));
 
@@ -75,13 +76,19 @@ struct ab_shared *ab_shared_open(const struct ab_sources *sources, bool serving,
 		ab_shared_close(shared);
 		return NULL;
 	}
-	ab_settings_read(
-	        &shared->settings, ab_conf_get(ab_sources_top(sources)->root, "server"), serving, diags);
+	ab_settings_read(&shared->settings, ab_conf_get(ab_sources_top(sources)->root, "server"),
+	        use == AB_DATABASE_SERVE || use == AB_DATABASE_RUN, diags);
 	for (size_t i = 0; i < ab_sources_count(sources); i++) {
-		open_databases(shared, ab_sources_at(sources, i), serving, diags);
+		open_databases(shared, ab_sources_at(sources, i), use, diags);
 		list_upstreams(shared, ab_sources_at(sources, i));
 	}
 	return shared;
+}
+
+void ab_shared_loaded(struct ab_shared *shared)
+{
+	for (size_t i = 0; i < shared->n_databases; i++)
+		ab_database_loaded(shared->databases[i].database);
 }
 
 void ab_shared_close(struct ab_shared *shared)

@@ -22,8 +22,9 @@ struct ab_worker {
 	void *arg;
 };
 
-struct ab_worker *ab_worker_create(unsigned index, const struct ab_sources *sources, struct ab_shared *shared,
-        const struct ab_app_options *options, struct ab_diags *diags, struct ab_error *err)
+struct ab_worker *ab_worker_create(unsigned index, unsigned workers, const struct ab_sources *sources,
+        struct ab_shared *shared, const struct ab_app_options *options, struct ab_diags *diags,
+        struct ab_error *err)
 {
 	struct ab_worker *worker = calloc(1, sizeof(*worker));
 
@@ -35,6 +36,7 @@ struct ab_worker *ab_worker_create(unsigned index, const struct ab_sources *sour
 		free(worker);
 		return NULL;
 	}
+	worker->env.workers = workers;
 	worker->app = ab_app_compile(sources, shared, &worker->env, options, diags);
 	if (worker->app == NULL) {
 		ab_error_set(err, AB_ENOMEM, "no memory for the app of worker %u", index);

@@ -11,8 +11,9 @@ struct ab_worker;
 
 /* Compile the app for worker `index`. Mistakes go to diags; the worker is to be used only when there are
  * none. NULL with `err` filled when it can't be made at all (AB_ENOMEM, AB_EINTERNAL). */
-struct ab_worker *ab_worker_create(unsigned index, const struct ab_sources *sources, struct ab_shared *shared,
-        const struct ab_app_options *options, struct ab_diags *diags, struct ab_error *err);
+struct ab_worker *ab_worker_create(unsigned index, unsigned workers, const struct ab_sources *sources,
+        struct ab_shared *shared, const struct ab_app_options *options, struct ab_diags *diags,
+        struct ab_error *err);
 /* What it compiled; not to be touched once it runs. */
 const struct ab_app *ab_worker_app(const struct ab_worker *worker);
 

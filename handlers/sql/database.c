@@ -12,7 +12,8 @@ enum {
 	MAX_MAX_ROWS = 1000000,
 };
 
-static const char expected_url[] = "expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db";
+static const char expected_url[] =
+        "expected sqlite:PATH, such as sqlite:shop.db, or postgresql://user@host/database";
 
 /* The engine that a URL's scheme names, or NULL after reporting. A secret URL is not shown. */
 static const struct ab_sql_engine *engine_of(const struct ab_conf *conf, struct ab_diags *diags)
@@ -23,10 +24,9 @@ static const struct ab_sql_engine *engine_of(const struct ab_conf *conf, struct 
 		return NULL;
 	if (strncmp(url, "sqlite:", 7) == 0)
 		return &ab_sqlite_engine;
-	if (strncmp(url, "postgresql:", 11) == 0 || strncmp(url, "postgres:", 9) == 0)
-		ab_diag(diags, conf->pos, "PostgreSQL is not yet in this version; %s", expected_url);
-	else
-		ab_diag(diags, conf->pos, "not a database's URL; %s", expected_url);
+	if (strncmp(url, "postgresql://", 13) == 0 || strncmp(url, "postgres://", 11) == 0)
+		return &ab_postgres_engine;
+	ab_diag(diags, conf->pos, "not a database's URL; %s", expected_url);
 	return NULL;
 }
 
@@ -46,6 +46,8 @@ static bool entry_read_map(struct ab_sql_entry *entry, const char *what, const s
 		ok &= ab_conf_int(value, "`pool`", 1, MAX_POOL, &entry->pool, diags);
 	if ((value = ab_conf_get(entry->conf, "max_rows")) != NULL)
 		ok &= ab_conf_int(value, "`max_rows`", 1, MAX_MAX_ROWS, &rows, diags);
+	if (engine == &ab_postgres_engine && (value = ab_conf_get(entry->conf, "prepare")) != NULL)
+		ok &= ab_conf_bool(value, "`prepare`", &entry->prepare, diags);
 	entry->max_rows = (size_t)rows;
 	return ok;
 }
@@ -59,6 +61,7 @@ static const struct ab_sql_engine *entry_read(struct ab_sql_entry *entry, struct
 	snprintf(what, sizeof(what), "database '%.64s'", entry->name);
 	entry->timeout_ms = DEFAULT_TIMEOUT_MS;
 	entry->max_rows = DEFAULT_MAX_ROWS;
+	entry->prepare = true;
 	entry->url = entry->conf;
 	if (entry->conf->type == AB_CONF_MAP) {
 		entry->url = ab_conf_get(entry->conf, "url");
@@ -73,10 +76,10 @@ static const struct ab_sql_engine *entry_read(struct ab_sql_entry *entry, struct
 	return engine;
 }
 
-struct ab_database *ab_database_open(
-        const char *name, const struct ab_conf *conf, const char *dir, bool serving, struct ab_diags *diags)
+struct ab_database *ab_database_open(const char *name, const struct ab_conf *conf, const char *dir,
+        enum ab_database_use use, struct ab_diags *diags)
 {
-	struct ab_sql_entry entry = {.name = name, .conf = conf, .dir = dir, .serving = serving};
+	struct ab_sql_entry entry = {.name = name, .conf = conf, .dir = dir, .use = use};
 	const struct ab_sql_engine *engine = entry_read(&entry, diags);
 	struct ab_database *database;
 
@@ -92,10 +95,19 @@ struct ab_database *ab_database_open(
 	database->engine = engine;
 	entry.name = database->name;
 	database->base = engine->open(&entry, diags);
+	if (database->base != NULL && engine->connect != NULL &&
+	        (use == AB_DATABASE_SERVE || use == AB_DATABASE_CONNECT))
+		engine->connect(database->base, use, diags);
 	if (database->base != NULL)
 		return database;
 	ab_database_close(database);
 	return NULL;
+}
+
+void ab_database_loaded(struct ab_database *database)
+{
+	if (database != NULL && database->engine->loaded != NULL)
+		database->engine->loaded(database->base);
 }
 
 void ab_database_close(struct ab_database *database)

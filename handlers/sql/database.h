@@ -1,8 +1,9 @@
 /* handlers/sql/database.h: databases, and the worker's end of them.
  *
- * A database belongs to the process: SQLite blocks, so it has reader threads and one writer thread of its
- * own, with bounded queues. A worker's end (struct ab_sql) takes results back to the worker's loop through a
- * uv_async. */
+ * A database belongs to the process. SQLite blocks, so it has reader threads and one writer thread of its
+ * own, with bounded queues; PostgreSQL does not, so each worker has connections of its own on its loop. A
+ * worker's end (struct ab_sql) holds those, and takes what comes from other threads back to the loop through
+ * a uv_async. */
 #ifndef AB_DATABASE_H
 #define AB_DATABASE_H
 
@@ -10,13 +11,24 @@
 
 struct ab_database;
 
-/* Open the `databases:` entry `name` (a URL or a mapping). `serving`: run `schema` on an empty file (in one
- * transaction, by one process), turn write-ahead logging on, start the threads. Otherwise (check, plan) the
- * file is opened only to check statements, and an absent or empty file is checked against the schema in
- * memory. NULL when there were mistakes. `dir`: relative paths start here. May wait for another process's
- * lock, for 10 s at most. */
-struct ab_database *ab_database_open(
-        const char *name, const struct ab_conf *conf, const char *dir, bool serving, struct ab_diags *diags);
+/* What it is opened for. */
+enum ab_database_use {
+	AB_DATABASE_CHECK,   /* statements are checked as far as that asks no server */
+	AB_DATABASE_SERVE,   /* statements are checked, then run */
+	AB_DATABASE_RUN,     /* statements are run; a server is asked about them only then */
+	AB_DATABASE_CONNECT, /* statements are checked against the real database, and not run */
+};
+
+/* Open the `databases:` entry `name` (a URL or a mapping). NULL when there were mistakes. `dir`: relative
+ * paths start here. SQLite: SERVE and RUN run `schema` on an empty file (in one transaction, by one process),
+ * turn write-ahead logging on, start the threads. Otherwise the file is opened only to check statements, and
+ * an absent or empty file is checked against the schema in memory. May wait for another process's lock, for
+ * 10 s at most. PostgreSQL: SERVE and CONNECT connect for the checks, for 5 s at most; where that fails
+ * CONNECT reports a mistake, SERVE a hint. */
+struct ab_database *ab_database_open(const char *name, const struct ab_conf *conf, const char *dir,
+        enum ab_database_use use, struct ab_diags *diags);
+/* No more statements will be compiled: what was open for their checks is closed. NULL is fine. */
+void ab_database_loaded(struct ab_database *database);
 /* Ends the threads. Every call must have completed; a statement still running for a call that was cancelled
  * or out of time is interrupted and waited for. NULL is fine. */
 void ab_database_close(struct ab_database *database);

@@ -18,10 +18,11 @@ struct ab_sql_entry {
 	const struct ab_conf *url;    /* a string */
 	const struct ab_conf *schema; /* or NULL */
 	const char *dir;              /* relative paths start here */
-	bool serving;
+	enum ab_database_use use;
 	uint64_t timeout_ms;
 	int64_t pool; /* 0: unset */
 	size_t max_rows;
+	bool prepare; /* true unless set */
 };
 
 /* A statement to be checked, its placeholders replaced as the engine writes parameters. */
@@ -45,6 +46,10 @@ struct ab_sql_engine {
 	const char *const *keys; /* of its entries, NULL-terminated */
 	/* The open database, or NULL after reporting. */
 	void *(*open)(const struct ab_sql_entry *entry, struct ab_diags *diags);
+	/* Connect for the checks that follow, or say why that can't be. NULL: nothing to do. */
+	void (*connect)(void *base, enum ab_database_use use, struct ab_diags *diags);
+	/* No more checks follow. May be NULL. */
+	void (*loaded)(void *base);
 	void (*close)(void *base);
 	/* Check a statement. False with *ret_offset (a byte of check->text) and err filled. Any thread; at
 	 * load only. */
@@ -56,7 +61,13 @@ struct ab_sql_engine {
 	void (*cancel)(struct ab_call *call);
 };
 
-extern const struct ab_sql_engine ab_sqlite_engine; /* sqlite_query.c */
+extern const struct ab_sql_engine ab_sqlite_engine;   /* sqlite_query.c */
+extern const struct ab_sql_engine ab_postgres_engine; /* postgres.c */
+
+/* What an engine keeps for a worker and a database, ended by `close` when the worker's end of the databases
+ * is. */
+void *ab_sql_end_find(const struct ab_sql *sql, const void *base);
+AB_NODISCARD bool ab_sql_end_add(struct ab_sql *sql, const void *base, void *end, void (*close)(void *end));
 
 struct ab_database {
 	char *name;

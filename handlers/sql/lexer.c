@@ -14,6 +14,8 @@ struct lexer {
 	size_t operand_end; /* where the last operand ended: a colon exactly there may be a slice's */
 	size_t subscripts;  /* open square brackets (PostgreSQL) */
 	bool ended;         /* a semicolon has been seen */
+	enum { READ_UNKNOWN, READ_QUERY, READ_EXPLAIN } reads; /* by the first word (PostgreSQL) */
+	bool after_for;                                        /* the last word was FOR */
 	ab_sql_mistake_cb mistake;
 	void *arg;
 	struct ab_sql_scan *scan;
@@ -335,6 +337,43 @@ static void scan_operator(struct lexer *lexer)
 		lexer->at += len;
 }
 
+/* ---- whether it writes ---- */
+
+static bool is_in(const char *word, size_t len, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(list[i]) == len && strncasecmp(word, list[i], len) == 0)
+			return true;
+	return false;
+}
+
+/* PostgreSQL says of no statement whether it only reads. By its words: a query that has none of those with
+ * which rows are changed, locked or kept, nor explains by doing. Quoted, they are names. */
+static void judge_word(struct lexer *lexer, const char *word, size_t len)
+{
+	static const char *const queries[] = {"SELECT", "VALUES", "TABLE", "WITH", "SHOW"};
+	static const char *const changes[] = {"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"};
+	static const char *const locks[] = {"UPDATE", "SHARE", "NO", "KEY"};
+	bool after_for = lexer->after_for;
+
+	lexer->after_for = len == 3 && strncasecmp(word, "FOR", 3) == 0;
+	if (lexer->reads == READ_UNKNOWN) {
+		if (is_in(word, len, queries, AB_COUNT(queries)))
+			lexer->reads = READ_QUERY;
+		else if (len == 7 && strncasecmp(word, "EXPLAIN", 7) == 0)
+			lexer->reads = READ_EXPLAIN;
+		else
+			lexer->scan->writes = true;
+		if (lexer->reads == READ_UNKNOWN)
+			lexer->reads = READ_QUERY;
+	} else if (lexer->reads == READ_EXPLAIN) {
+		lexer->scan->writes |= is_in(word, len, (const char *const[]){"ANALYZE", "ANALYSE"}, 2);
+	} else {
+		lexer->scan->writes |= is_in(word, len, changes, AB_COUNT(changes)) ||
+		                       (after_for && is_in(word, len, locks, AB_COUNT(locks)));
+	}
+}
+
 /* ---- tokens ---- */
 
 static void scan_word(struct lexer *lexer)
@@ -343,6 +382,8 @@ static void scan_word(struct lexer *lexer)
 
 	while (is_word(peek(lexer, 0)))
 		lexer->at++;
+	if (lexer->dialect == AB_SQL_POSTGRES)
+		judge_word(lexer, lexer->text + start, lexer->at - start);
 	if (lexer->scan->word_len == 0 && lexer->scan->start == start)
 		lexer->scan->word_len = lexer->at - start;
 	if (lexer->dialect == AB_SQL_POSTGRES && peek(lexer, 0) == '\'' && lexer->at - start == 1 &&

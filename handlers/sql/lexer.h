@@ -26,7 +26,8 @@ struct ab_sql_scan {
 	size_t count;
 	size_t start; /* of the first word; with word_len 0 there is no statement */
 	size_t word_len;
-	size_t end; /* beyond the last token, without a final semicolon */
+	size_t end;  /* beyond the last token, without a final semicolon */
+	bool writes; /* PostgreSQL: by its words, anything but a plain SELECT; SQLite is asked instead */
 };
 
 /* Told of each mistake, or hint, with the offset it concerns. */

@@ -265,7 +265,7 @@ static void *engine_open(const struct ab_sql_entry *entry, struct ab_diags *diag
 	struct ab_sqlite_options options = {
 	        .name = entry->name,
 	        .pos = entry->url->pos,
-	        .serving = entry->serving,
+	        .serving = entry->use == AB_DATABASE_SERVE || entry->use == AB_DATABASE_RUN,
 	        .pool = (unsigned)entry->pool,
 	        .max_rows = entry->max_rows,
 	};

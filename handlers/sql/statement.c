@@ -28,19 +28,35 @@ static void scanning_on_mistake(void *arg, size_t offset, bool hint, const char 
 	}
 }
 
+static bool is_word_of(const char *word, size_t len, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(list[i]) == len && strncasecmp(word, list[i], len) == 0)
+			return true;
+	return false;
+}
+
 /* Statements that are none of a resource's business, for a clearer message than the database's. */
-static const char *refused_word(const char *word, size_t len)
+static const char *refused_word(enum ab_sql_dialect dialect, const char *word, size_t len)
 {
 	static const char *const transactions[] = {
 	        "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "START", "ABORT"};
 	static const char *const files[] = {"ATTACH", "DETACH", "VACUUM"};
 
-	for (size_t i = 0; i < AB_COUNT(transactions); i++)
-		if (strlen(transactions[i]) == len && strncasecmp(word, transactions[i], len) == 0)
-			return "each write is a transaction of its own; expected a statement that reads or writes rows";
-	for (size_t i = 0; i < AB_COUNT(files); i++)
-		if (strlen(files[i]) == len && strncasecmp(word, files[i], len) == 0)
-			return "not allowed in an app; expected a statement that reads or writes rows";
+	static const char *const session[] = {"SET", "RESET", "DISCARD", "LISTEN", "UNLISTEN", "PREPARE",
+	        "EXECUTE", "DEALLOCATE", "DECLARE", "FETCH", "MOVE", "CLOSE", "LOAD"};
+
+	if (is_word_of(word, len, transactions, AB_COUNT(transactions)))
+		return "each write is a transaction of its own; expected a statement that reads or writes rows";
+	if (is_word_of(word, len, files, AB_COUNT(files)))
+		return "not allowed in an app; expected a statement that reads or writes rows";
+	if (dialect != AB_SQL_POSTGRES)
+		return NULL;
+	if (is_word_of(word, len, session, AB_COUNT(session)))
+		return "this is about a session, and a connection is shared by all requests; expected a statement that "
+		       "reads or writes rows";
+	if (is_word_of(word, len, (const char *const[]){"COPY"}, 1))
+		return "not allowed in an app; expected a statement that reads or writes rows";
 	return NULL;
 }
 
@@ -191,7 +207,7 @@ static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *
 	struct ab_sql_check check = {
 	        .n_params = scan->count,
 	        .named = statement->returns == AB_SQL_ROWS || statement->returns == AB_SQL_ROW,
-	        .writes = compile->writes,
+	        .writes = compile->writes || scan->writes,
 	};
 	struct ab_sql_checked checked = {0};
 	struct ab_error err;
@@ -249,7 +265,8 @@ static char *label_of(const struct ab_sql_text *text, const struct ab_sql_scan *
 static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text *text,
         const struct ab_sql_scan *scan, struct ab_sql_statement *statement, struct ab_sql_part *part)
 {
-	const char *refused = refused_word(text->text + scan->start, scan->word_len);
+	const char *refused =
+	        refused_word(statement->database->engine->dialect, text->text + scan->start, scan->word_len);
 
 	if (refused != NULL) {
 		ab_diag(compile->diags, ab_sql_text_pos(text, scan->start), "%.*s: %s", (int)scan->word_len,

@@ -1,9 +1,17 @@
 /* handlers/sql/worker.c: the worker's end of the databases: what comes home from other threads.
  *
  * Threads put what is done into a list and wake the loop; the loop takes all there is at once. */
+#include "engine.h"
 #include "trip.h"
 
 #include <pthread.h>
+
+struct end {
+	struct end *next;
+	const void *base;
+	void *end;
+	void (*close)(void *end);
+};
 
 struct ab_sql {
 	uv_async_t async;
@@ -11,6 +19,7 @@ struct ab_sql {
 	struct ab_sql_trip *done, **done_tail; /* under the lock */
 	size_t outstanding;                    /* trips away; the loop's own */
 	bool closing;
+	struct end *ends;
 };
 
 void ab_sql_trip_begin(struct ab_sql *sql, struct ab_sql_trip *trip, void (*home)(struct ab_sql_trip *trip))
@@ -96,8 +105,34 @@ struct ab_sql *ab_sql_create(struct ab_env *env)
 	return sql;
 }
 
+void *ab_sql_end_find(const struct ab_sql *sql, const void *base)
+{
+	for (const struct end *end = sql->ends; end != NULL; end = end->next)
+		if (end->base == base)
+			return end->end;
+	return NULL;
+}
+
+bool ab_sql_end_add(struct ab_sql *sql, const void *base, void *added, void (*close)(void *end))
+{
+	struct end *end = malloc(sizeof(*end));
+
+	if (end == NULL)
+		return false;
+	*end = (struct end){.next = sql->ends, .base = base, .end = added, .close = close};
+	sql->ends = end;
+	return true;
+}
+
 void ab_sql_close(struct ab_sql *sql)
 {
+	while (sql->ends != NULL) {
+		struct end *end = sql->ends;
+
+		sql->ends = end->next;
+		end->close(end->end);
+		free(end);
+	}
 	sql->closing = true;
 	sql_maybe_close(sql);
 }

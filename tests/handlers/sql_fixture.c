@@ -46,7 +46,8 @@ void sql_open_entry(struct sql_fixture *f, const char *entry, bool serving)
 {
 	test_conf_destroy(f->conf);
 	f->conf = test_conf_create(entry);
-	f->database = ab_database_open("main", test_conf_root(f->conf), f->dir, serving, f->h.diags);
+	f->database = ab_database_open("main", test_conf_root(f->conf), f->dir,
+	        serving ? AB_DATABASE_SERVE : AB_DATABASE_CHECK, f->h.diags);
 }
 
 void sql_open(struct sql_fixture *f, const char *schema, const char *more)
@@ -58,6 +59,30 @@ void sql_open(struct sql_fixture *f, const char *schema, const char *more)
 	sql_open_entry(f, entry, true);
 	if (f->database == NULL)
 		cr_assert_fail("%s", harness_mistakes(&f->h));
+}
+
+void sql_open_postgres(struct sql_fixture *f, const char *url, const char *more)
+{
+	char entry[1024];
+
+	sql_prepare(f, NULL);
+	snprintf(f->url, sizeof(f->url), "%s", url);
+	snprintf(entry, sizeof(entry), "{`url`: `%s`%s}", url, more);
+	sql_open_entry(f, entry, true);
+	if (f->database == NULL)
+		cr_assert_fail("%s", harness_mistakes(&f->h));
+}
+
+void sql_open_shared(struct sql_fixture *f, const char *schema, const char *more)
+{
+	struct postgres server;
+	char url[512];
+
+	postgres_shared(&server);
+	snprintf(url, sizeof(url), "%s", postgres_url(&server, postgres_schema(&server)));
+	if (schema != NULL)
+		postgres_exec(url, schema);
+	sql_open_postgres(f, url, more);
 }
 
 static void remove_dir(const char *dir)

@@ -4,6 +4,7 @@
 
 #include "../../handlers/sql/database.h"
 #include "../lib/harness.h"
+#include "../lib/postgres.h"
 
 struct sql_fixture {
 	struct harness h;
@@ -11,10 +12,15 @@ struct sql_fixture {
 	struct test_conf *conf;
 	char dir[64];  /* removed by sql_close, with all in it */
 	char path[96]; /* of the database */
+	char url[512]; /* of PostgreSQL */
 };
 
 /* Only the folder and the loop; `schema` goes to DIR/schema.sql. */
 void sql_prepare(struct sql_fixture *f, const char *schema);
+/* Open PostgreSQL at this URL; `more` as below. */
+void sql_open_postgres(struct sql_fixture *f, const char *url, const char *more);
+/* The same in a new schema of the shared server, where `schema` has been run. Its URL is in f->url. */
+void sql_open_shared(struct sql_fixture *f, const char *schema, const char *more);
 /* Open the database as serve does, from the schema. `more`: further keys of the entry, such as ", `pool`: 1".
  */
 void sql_open(struct sql_fixture *f, const char *schema, const char *more);

@@ -219,8 +219,8 @@ Test(sql_load, an_entry_is_checked)
 	static const struct {
 		const char *entry, *mistake; /* a part of it */
 	} rows[] = {
-	        {"`postgresql://user@host/shop`", "PostgreSQL is not yet in this version"},
-	        {"`postgres://host/shop`", "PostgreSQL is not yet in this version"},
+	        {"`postgresql:host/shop`", "or postgresql://user@host/database"},
+	        {"`postgres://host/shop?sslmod=none`", "expected a URL such as postgresql://user"},
 	        {"`mysql://host/shop`", "not a database's URL; expected sqlite:PATH"},
 	        {"`shop.db`", "not a database's URL"},
 	        {"`sqlite:`", "a URL without a path"},

@@ -74,7 +74,7 @@ void appfile_compile(struct appfile *f, const char *name)
 	cr_assert_not_null(f->sources);
 	if (ab_sources_top(f->sources)->root != NULL) {
 		cr_assert_eq(ab_env_init(&f->env, 0, &err), AB_OK);
-		f->shared = ab_shared_open(f->sources, false, f->diags);
+		f->shared = ab_shared_open(f->sources, AB_DATABASE_CHECK, f->diags);
 		cr_assert_not_null(f->shared);
 		f->app = ab_app_compile(f->sources, f->shared, &f->env, &options, f->diags);
 		cr_assert_not_null(f->app);

@@ -670,10 +670,19 @@ static const struct wrong upstreams_and_databases[] = {
 		"app.yaml:1:39: ca: ./none.pem: No such file or directory; expected a PEM file"},
 	{"another database",
 		"databases: {a: \"mysql://x\"}\n",
-		"app.yaml:1:16: not a database's URL; expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db"},
-	{"PostgreSQL",
-		"databases: {a: \"postgresql://x/y\"}\n",
-		"app.yaml:1:16: PostgreSQL is not yet in this version; expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db"},
+		"app.yaml:1:16: not a database's URL; expected sqlite:PATH, such as sqlite:shop.db, or postgresql://user@host/database"},
+	{"what libpq says of a URL",
+		"databases: {a: \"postgresql://x/y?sslmod=require\"}\n",
+		"app.yaml:1:16: invalid URI query parameter: \"sslmod\"; expected a URL such as postgresql://user@host/database"},
+	{"a URL's password is not shown",
+		"databases: {a: \"postgresql://u:secret%zz@x/y\"}\n",
+		"app.yaml:1:16: invalid percent-encoded token; expected a URL such as postgresql://user@host/database"},
+	{"a schema is SQLite's",
+		"databases:\n  a: {url: \"postgresql://x/y\", schema: shop.sql}\n",
+		"app.yaml:2:40: `schema` fills an empty SQLite file; expected it left out, and the schema loaded with psql"},
+	{"prepare is PostgreSQL's",
+		"databases:\n  a: {url: \"sqlite:x.db\", prepare: false}\n",
+		"app.yaml:2:27: unknown key 'prepare' in database 'a'; expected url, pool, timeout, max_rows or schema"},
 	{"no url of a database",
 		"databases: {a: {pool: 2}}\n",
 		"app.yaml:1:16: database 'a' has no `url`; expected one like sqlite:shop.db"},
@@ -695,7 +704,7 @@ static const struct wrong upstreams_and_databases[] = {
 		"databases: {a: \"mysql://x\"}\n"
 		"resources:\n"
 		"  b: {sql: SELECT 1}\n",
-		"app.yaml:1:16: not a database's URL; expected sqlite:PATH, such as sqlite:shop.db or sqlite:/var/lib/shop.db"},
+		"app.yaml:1:16: not a database's URL; expected sqlite:PATH, such as sqlite:shop.db, or postgresql://user@host/database"},
 	{"an upstream with mistakes is not blamed twice",
 		"upstreams: {a: {url: 5}}\n"
 		"resources:\n"

@@ -42,7 +42,7 @@ static void compile(struct web *w, const char *yaml, const struct ab_app_options
 	cr_assert_eq(ab_http_global_init(&err), AB_OK);
 	w->sources = ab_sources_load(path, w->diags);
 	cr_assert_not_null(w->sources);
-	w->shared = ab_shared_open(w->sources, true, w->diags);
+	w->shared = ab_shared_open(w->sources, AB_DATABASE_SERVE, w->diags);
 	cr_assert_not_null(w->shared);
 	cr_assert_eq(ab_env_init(&w->env, 0, &err), AB_OK, "%s", err.text);
 	w->app = ab_app_compile(w->sources, w->shared, &w->env, options != NULL ? options : &none, w->diags);
