@@ -192,6 +192,20 @@ static void judge_value(const struct ab_function *function, const json_t *const 
 	        function->spec.needs[need]);
 }
 
+static void judge_text(
+        const struct ab_function *function, const struct anabranch_result *result, struct ab_outcome *ret)
+{
+	if (result->text == NULL) {
+		ab_error_set(&ret->err, AB_ENOMEM, "no memory for its text");
+	} else if (function->text_valid != NULL && !function->text_valid(result->text, result->len)) {
+		ab_error_set(&ret->err, AB_EINTERNAL, "it returned bytes that are no UTF-8 text");
+		free(result->text);
+	} else {
+		ret->text =
+		        (struct ab_text){.data = result->text, .len = result->len, .media = result->media};
+	}
+}
+
 static void judge_failure(const struct anabranch_result *result, struct ab_outcome *ret)
 {
 	const char *text = result->text != NULL ? result->text : "no memory for what went wrong";
@@ -221,10 +235,7 @@ void ab_function_judge(const struct ab_function *function, const json_t *const *
 		judge_value(function, needs, result, ret);
 		return;
 	case ANABRANCH_TEXT:
-		ret->text =
-		        (struct ab_text){.data = result->text, .len = result->len, .media = result->media};
-		if (result->text == NULL)
-			ab_error_set(&ret->err, AB_ENOMEM, "no memory for its text");
+		judge_text(function, result, ret);
 		return;
 	case ANABRANCH_FAILURE:
 		judge_failure(result, ret);
@@ -280,7 +291,8 @@ void ab_function_run(struct ab_call *call, const struct ab_function *function, c
 	ab_outcome_settle(call, &outcome);
 }
 
-void ab_function_begin(struct ab_call *call, const struct ab_function *function, const json_t *const *needs)
+void ab_function_begin(
+        struct ab_call *call, const struct ab_function *function, const json_t *const *needs, void *extra)
 {
 	struct ab_function_call *inner = ab_arena_alloc(call->arena, sizeof(*inner));
 	struct anabranch_result result;
@@ -293,15 +305,14 @@ void ab_function_begin(struct ab_call *call, const struct ab_function *function,
 		return;
 	}
 	*inner = call_make(call, function, needs);
-	inner->starting = true;
+	inner->extra = extra;
 	result = function->spec.start(&inner->public);
-	inner->starting = false;
 	if (result.kind == ANABRANCH_LATER) {
 		inner->cancel = result.cancel;
 		inner->state = result.state;
 		return;
 	}
-	ab_function_complete(&inner->public, &result);
+	function->host->complete(&inner->public, &result);
 }
 
 void ab_function_cancel(struct ab_call *call)

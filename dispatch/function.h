@@ -16,6 +16,7 @@ struct ab_function {
 	struct anabranch_function spec; /* its strings are the module's or the owner's */
 	const struct anabranch_host *host;
 	bool checked; /* search results for references that were borrowed */
+	bool (*text_valid)(const char *data, size_t len); /* or NULL: texts are not looked at */
 };
 
 /* A call of a function: what it is handed, and what is kept for it. Of an asynchronous one it lives in the
@@ -27,8 +28,9 @@ struct ab_function_call {
 	const atomic_bool *unwanted; /* of a job on another thread, or NULL */
 	void (*cancel)(struct anabranch_call *call, void *state);
 	void *state;
+	void *extra;              /* the host's own */
 	struct ab_nested *nested; /* what it resolves meanwhile */
-	bool starting, cancelled, completed;
+	bool cancelled, completed;
 };
 
 /* What a function came to, in the engine's terms: a value, a text, or (both empty) an error, whose message
@@ -48,8 +50,9 @@ void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome);
 
 /* Call a function that answers at once, and complete `call`. `needs`: one for each of the function's. */
 void ab_function_run(struct ab_call *call, const struct ab_function *function, const json_t *const *needs);
-/* Call an asynchronous one. Uses call->state. */
-void ab_function_begin(struct ab_call *call, const struct ab_function *function, const json_t *const *needs);
+/* Call an asynchronous one. Uses call->state. `extra` is the host's, for its `complete`. */
+void ab_function_begin(
+        struct ab_call *call, const struct ab_function *function, const json_t *const *needs, void *extra);
 /* For ab_handler.cancel of asynchronous ones. */
 void ab_function_cancel(struct ab_call *call);
 

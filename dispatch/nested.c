@@ -82,14 +82,16 @@ static enum ab_code check(const struct ab_function_call *call, const json_t *giv
 void ab_function_nest(struct ab_function_call *call, const struct ab_plan *plan, const char *target,
         void *context, json_t *given, anabranch_resolved_cb done, void *arg)
 {
-	struct ab_nested *nested = ab_arena_calloc(call->call->arena, 1, sizeof(*nested));
+	struct ab_nested *nested = NULL;
 	struct ab_error err;
 
-	if (check(call, given, &err) == AB_OK && nested != NULL)
+	if (check(call, given, &err) == AB_OK) {
+		nested = ab_arena_calloc(call->call->arena, 1, sizeof(*nested));
+		ab_error_set(&err, AB_ENOMEM, "out of memory");
+	}
+	if (nested != NULL)
 		nested->run = ab_run_create(call->call->arena, plan, context);
 	if (nested == NULL || nested->run == NULL) {
-		if (check(call, given, &err) == AB_OK)
-			ab_error_set(&err, AB_ENOMEM, "out of memory");
 		json_decref(given);
 		ab_function_refuse(call, &err, done, arg);
 		return;

@@ -16,6 +16,7 @@ const struct ab_kind *const ab_kinds[] = {
         &ab_kind_json,
         &ab_kind_url,
         &ab_kind_call,
+        &ab_kind_native,
         NULL,
 };
 

@@ -16,6 +16,7 @@ struct ab_http;     /* http/http.h: the worker's libcurl multi */
 struct ab_upstream; /* http/http.h */
 struct ab_database; /* sql/database.h: shared by all workers, with threads of its own */
 struct ab_sql;      /* sql/database.h: the worker's end of the databases */
+struct ab_native;   /* native.h: a C function of a module */
 
 /* A worker's surroundings; one a thread, borrowed by everything compiled for that worker. */
 struct ab_env {
@@ -76,8 +77,11 @@ struct ab_compile {
 	 * that it is made from. False without memory, reported. */
 	bool (*nested_raws)(
 	        struct ab_compile *compile, const struct ab_plan *plan, int slot, const bool *needs);
-	void *app;        /* for these four */
+	/* The C function `name` of the modules in sight (native.h). False after reporting. */
+	bool (*native)(struct ab_compile *compile, const char *name, struct ab_native *ret);
+	void *app;        /* for these five */
 	const char *item; /* the name under which `each` gives an item, or NULL */
+	bool dev;         /* what is costly to check is checked */
 	/* Results. The kind may set: config (freed by handler->free), writes, timeout_ms. */
 	struct ab_resource *resource;
 };

@@ -11,5 +11,6 @@ extern const struct ab_kind ab_kind_url;
 extern const struct ab_kind ab_kind_text;
 extern const struct ab_kind ab_kind_template;
 extern const struct ab_kind ab_kind_call;
+extern const struct ab_kind ab_kind_native; /* native.h */
 
 #endif

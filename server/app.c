@@ -82,7 +82,7 @@ static bool make_parts(struct ab_app *app, const struct ab_sources *sources, str
 	parts->shared = shared;
 	parts->list = calloc(count, sizeof(*parts->list));
 	parts->upstreams = calloc(count_upstreams(sources) + 1, sizeof(*parts->upstreams));
-	if (parts->list == NULL || parts->upstreams == NULL)
+	if (parts->list == NULL || parts->upstreams == NULL || !ab_app_modules_make(app))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		parts->list[i].source = ab_sources_at(sources, i);
@@ -150,9 +150,13 @@ static bool compile_all(
 	}
 	if (!connect_includes(app))
 		return false;
+	/* What a module would have had is missed everywhere; that it can't be loaded has been said. */
+	if (ab_sources_incomplete(sources))
+		return true;
 	ab_app_compile_postponed(app, diags);
 	if (ab_sources_top(sources)->root == NULL)
 		return true;
+	ab_app_modules_link(app, diags);
 	ab_routes_compile(app, sources, diags);
 	ab_app_check_needs(app, open_needs, diags);
 	if (ab_diags_mistakes(diags) == 0)
@@ -194,6 +198,7 @@ void ab_app_destroy(struct ab_app *app)
 		ab_scope_fini(&app->resources[i].scope);
 	if (parts != NULL) {
 		ab_app_free_postponed(app);
+		ab_app_modules_fini(parts);
 		free(parts->list);
 		free(parts->upstreams);
 		free(parts->by_resource);

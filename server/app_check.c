@@ -205,6 +205,14 @@ static void mark_plans(const struct ab_app *app, const struct ab_answer *answers
 		mark_plan(app, answers[i].plan, used);
 }
 
+/* What C functions resolve. */
+static void mark_modules(const struct ab_app *app, bool *used)
+{
+	for (size_t i = 0; i < app->parts->n_modules; i++)
+		for (size_t k = 0; k < app->parts->modules[i].native.n_calls; k++)
+			mark_plan(app, app->parts->modules[i].native.calls[k].plan, used);
+}
+
 static void mark_rules(const struct ab_app *app, const struct ab_error_rule *rules, size_t count, bool *used)
 {
 	for (size_t i = 0; i < count; i++)
@@ -224,6 +232,7 @@ static bool mark_all(const struct ab_app *app, bool *used)
 	}
 	rules = ab_router_errors(app->router, &count);
 	mark_rules(app, rules, count, used);
+	mark_modules(app, used);
 	return routes > 0;
 }
 

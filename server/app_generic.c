@@ -24,7 +24,7 @@ bool ab_is_later_key(const char *key)
 
 bool ab_is_later_kind(const char *key)
 {
-	static const char *const later[] = {"jq", "require", "native"};
+	static const char *const later[] = {"jq", "require"};
 
 	return is_in(key, later, AB_COUNT(later));
 }

@@ -5,6 +5,7 @@
 
 #include "../handlers/http/http.h"
 #include "../handlers/nested.h"
+#include "../handlers/native.h"
 #include "../handlers/sql/database.h"
 #include "app.h"
 
@@ -14,6 +15,9 @@
 struct ab_database *ab_shared_database(const struct ab_shared *shared, const struct ab_conf_pair *pair);
 /* Where the process keeps what workers share of the upstream that `pair` defines. */
 struct ab_upstream_shared **ab_shared_upstream(struct ab_shared *shared, const struct ab_conf_pair *pair);
+
+/* The threads for C functions that block, made when first asked for. NULL when out of memory. */
+struct ab_threads *ab_shared_threads(struct ab_shared *shared);
 
 /* ---- keys that any resource may have (app_generic.c) ---- */
 
@@ -102,6 +106,11 @@ struct ab_app_upstream {
 	bool used;
 };
 
+struct ab_app_module {
+	const struct ab_source *source;
+	struct ab_native_module native;
+};
+
 struct ab_app_parts {
 	const struct ab_sources *sources;
 	struct ab_shared *shared;
@@ -110,6 +119,8 @@ struct ab_app_parts {
 	struct ab_app_upstream *upstreams;
 	size_t n_upstreams;
 	struct ab_pending *pending; /* calls, app_nested.c's own */
+	struct ab_app_module *modules;
+	size_t n_modules;
 	size_t resources_size;
 	size_t *by_resource; /* indexes into app->resources, sorted by the resource's address */
 	size_t n_by_resource;
@@ -117,6 +128,18 @@ struct ab_app_parts {
 
 struct ab_app_source *ab_app_source(struct ab_app *app, const struct ab_source *source);
 struct ab_app_upstream *ab_app_upstream(const struct ab_app *app, const struct ab_conf_pair *pair);
+
+/* ---- app_modules.c ---- */
+
+/* False without memory or descriptors. */
+bool ab_app_modules_make(struct ab_app *app);
+/* Once all resources are compiled: what functions resolve. */
+void ab_app_modules_link(struct ab_app *app, struct ab_diags *diags);
+/* After the dispatchers are gone. */
+void ab_app_modules_fini(struct ab_app_parts *parts);
+/* For ab_compile.native: in the modules that `source` names, with its includes, else from the top. */
+bool ab_app_native(struct ab_app *app, const struct ab_source *source, struct ab_compile *compile,
+        const char *name, struct ab_native *ret);
 
 /* ---- app_check.c: what only shows once everything is compiled ---- */
 

@@ -144,6 +144,13 @@ static bool nested_raws(struct ab_compile *compile, const struct ab_plan *plan, 
 	return ab_app_nested_raws(lookup->app, compile, plan, slot, needs);
 }
 
+static bool native_named(struct ab_compile *compile, const char *name, struct ab_native *ret)
+{
+	const struct lookup *lookup = compile->app;
+
+	return ab_app_native(lookup->app, lookup->source, compile, name, ret);
+}
+
 /* ---- the kind ---- */
 
 static size_t kind_names(const char **names, size_t max)
@@ -310,8 +317,10 @@ static bool compile_kind(struct making *m, struct ab_resource *resource)
 	        .database = database_named,
 	        .nested = nested_plan,
 	        .nested_raws = nested_raws,
+	        .native = native_named,
 	        .app = &lookup,
 	        .item = m->each.spec.as,
+	        .dev = m->app->dev,
 	        .resource = resource,
 	};
 	size_t mistakes = ab_diags_mistakes(m->diags);

@@ -19,6 +19,7 @@ struct ab_shared {
 	size_t n_databases;
 	struct shared_upstream *upstreams;
 	size_t n_upstreams;
+	struct ab_threads *threads; /* for C functions that block; NULL: none does */
 };
 
 static const struct ab_conf *section(const struct ab_source *source, const char *name)
@@ -97,6 +98,7 @@ void ab_shared_close(struct ab_shared *shared)
 		return;
 	for (size_t i = 0; i < shared->n_databases; i++)
 		ab_database_close(shared->databases[i].database);
+	ab_threads_close(shared->threads);
 	for (size_t i = 0; i < shared->n_upstreams; i++)
 		ab_upstream_shared_unref(shared->upstreams[i].shared);
 	free(shared->databases);
@@ -107,6 +109,13 @@ void ab_shared_close(struct ab_shared *shared)
 const struct ab_settings *ab_shared_settings(const struct ab_shared *shared)
 {
 	return &shared->settings;
+}
+
+struct ab_threads *ab_shared_threads(struct ab_shared *shared)
+{
+	if (shared->threads == NULL)
+		shared->threads = ab_native_threads();
+	return shared->threads;
 }
 
 struct ab_database *ab_shared_database(const struct ab_shared *shared, const struct ab_conf_pair *pair)

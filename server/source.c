@@ -1,6 +1,7 @@
 /* server/source.c: the app file, and the files it includes. Each file is read once, whichever way it is
  * named, so includes in a circle end. */
 #include "conf_tree.h"
+#include "module.h"
 #include "source_check.h"
 
 #include <glob.h>
@@ -14,6 +15,8 @@ struct source {
 	dev_t device;
 	ino_t inode;
 	bool known; /* device and inode are */
+	bool is_module;
+	struct ab_module *module; /* NULL when it could not be loaded */
 };
 
 struct ab_sources {
@@ -26,6 +29,7 @@ static void source_free(struct source *source)
 	if (source == NULL)
 		return;
 	ab_conf_tree_destroy(source->tree);
+	ab_module_free(source->module);
 	free(source->public.includes);
 	free(source->file);
 	free(source->dir);
@@ -105,9 +109,21 @@ static void source_read(struct source *source, struct ab_pos from, struct ab_dia
 		        ab_conf_describe(root, is, sizeof(is)));
 }
 
-/* Bring in one file that `by` includes, unless it is there. False when out of memory. */
-static bool include_file(struct ab_sources *sources, struct source *by, const char *file, struct ab_pos pos,
-        struct ab_diags *diags)
+/* Load the module into source->public.root. False when out of memory. */
+static bool source_load(struct source *source, struct ab_pos from, struct ab_diags *diags)
+{
+	source->is_module = true;
+	source->module = ab_module_load(source->file, from, diags);
+	if (source->module == NULL)
+		return true;
+	source->public.module = source->module;
+	source->public.root = ab_module_tree(source->module, &source->tree, diags);
+	return source->public.root != NULL;
+}
+
+/* Bring in one file, or module, that `by` includes, unless it is there. False when out of memory. */
+static bool include_file(struct ab_sources *sources, struct source *by, const char *file, bool module,
+        struct ab_pos pos, struct ab_diags *diags)
 {
 	struct source *source = source_create(file), *same;
 	struct ab_source **more;
@@ -125,7 +141,10 @@ static bool include_file(struct ab_sources *sources, struct source *by, const ch
 	} else {
 		source->public.index = sources->count;
 		sources->list[sources->count++] = source;
-		source_read(source, pos, diags);
+		if (!module)
+			source_read(source, pos, diags);
+		else if (!source_load(source, pos, diags))
+			return false;
 	}
 	if (source == by)
 		return true;
@@ -182,7 +201,7 @@ static bool include_matches(struct ab_sources *sources, struct source *by, const
 	}
 	qsort(found.gl_pathv, found.gl_pathc, sizeof(char *), by_bytes);
 	for (size_t i = 0; ok && i < found.gl_pathc; i++)
-		ok = include_file(sources, by, found.gl_pathv[i], entry->pos, diags);
+		ok = include_file(sources, by, found.gl_pathv[i], false, entry->pos, diags);
 	globfree(&found);
 	return ok;
 }
@@ -205,7 +224,7 @@ static bool include_entry(
 	if (full == NULL)
 		return false;
 	ok = pattern ? include_matches(sources, by, entry, full, diags)
-	             : include_file(sources, by, full, entry->pos, diags);
+	             : include_file(sources, by, full, false, entry->pos, diags);
 	free(full);
 	return ok;
 }
@@ -229,6 +248,45 @@ static bool include_all(struct ab_sources *sources, struct source *by, struct ab
 	return true;
 }
 
+static bool module_entry(
+        struct ab_sources *sources, struct source *by, const struct ab_conf *entry, struct ab_diags *diags)
+{
+	const char *text = ab_conf_string(entry, "a module under modules", diags);
+	char *full;
+	bool ok;
+
+	if (text == NULL)
+		return true;
+	if (text[0] == '\0') {
+		ab_diag(diags, entry->pos, "an empty name under modules; expected a shared object");
+		return true;
+	}
+	full = full_pattern(by->dir, text, false);
+	if (full == NULL)
+		return false;
+	ok = include_file(sources, by, full, true, entry->pos, diags);
+	free(full);
+	return ok;
+}
+
+static bool modules_all(struct ab_sources *sources, struct source *by, struct ab_diags *diags)
+{
+	const struct ab_conf *list = ab_conf_get(by->public.root, "modules");
+	char is[80];
+
+	if (list == NULL || list->refused)
+		return true;
+	if (list->type != AB_CONF_LIST) {
+		ab_diag(diags, list->pos, "modules is %s; expected a list, as in modules: [build/greet.so]",
+		        ab_conf_describe(list, is, sizeof(is)));
+		return true;
+	}
+	for (size_t i = 0; i < list->u.list.count; i++)
+		if (!module_entry(sources, by, list->u.list.items[i], diags))
+			return false;
+	return true;
+}
+
 struct ab_sources *ab_sources_load(const char *file, struct ab_diags *diags)
 {
 	struct ab_sources *sources = calloc(1, sizeof(*sources));
@@ -243,7 +301,8 @@ struct ab_sources *ab_sources_load(const char *file, struct ab_diags *diags)
 	source_read(top, (struct ab_pos){0}, diags);
 	/* Files found on the way join the end of the list, and have their turn. */
 	for (size_t i = 0; i < sources->count; i++) {
-		if (!include_all(sources, sources->list[i], diags)) {
+		if (!include_all(sources, sources->list[i], diags) ||
+		        !modules_all(sources, sources->list[i], diags)) {
 			ab_sources_destroy(sources);
 			return NULL;
 		}
@@ -256,6 +315,14 @@ struct ab_sources *ab_sources_load(const char *file, struct ab_diags *diags)
 const struct ab_source *ab_sources_top(const struct ab_sources *sources)
 {
 	return &sources->list[0]->public;
+}
+
+bool ab_sources_incomplete(const struct ab_sources *sources)
+{
+	for (size_t i = 0; i < sources->count; i++)
+		if (sources->list[i]->is_module && sources->list[i]->module == NULL)
+			return true;
+	return false;
 }
 
 size_t ab_sources_count(const struct ab_sources *sources)

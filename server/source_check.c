@@ -127,13 +127,14 @@ static void check_name(const struct ab_source *source, const char *what, const s
 {
 	const struct definition *first = &list[0];
 	const struct ab_conf *include = ab_conf_get(source->root, "include");
+	const struct ab_conf *modules = ab_conf_get(source->root, "modules");
 
 	for (size_t i = 1; i < count; i++) {
 		const struct definition *other = &list[i];
 
 		if (other->include == list[i - 1].include || other->pair == first->pair)
 			continue;
-		ab_diag(diags, include->pos,
+		ab_diag(diags, include != NULL ? include->pos : modules->pos,
 		        "%s '%.60s' is in two files included here, %s:%u:%u and %s:%u:%u; expected it in one, or in this "
 		        "file, which then decides",
 		        what, first->pair->key, first->pair->pos.file, first->pair->pos.line,
@@ -204,9 +205,9 @@ static void check_section(
 static void check_keys(const struct ab_source *source, bool top, struct ab_diags *diags)
 {
 	static const char *const all[] = {"server", "defaults", "upstreams", "databases", "resources",
-	        "routes", "errors", "include", NULL};
+	        "routes", "errors", "include", "modules", NULL};
 	static const char *const included[] = {
-	        "defaults", "upstreams", "databases", "resources", "include", NULL};
+	        "defaults", "upstreams", "databases", "resources", "include", "modules", NULL};
 	static const char *const top_only[] = {"server", "routes", "errors"};
 	const struct ab_conf *root = source->root;
 
@@ -219,10 +220,7 @@ static void check_keys(const struct ab_source *source, bool top, struct ab_diags
 			elsewhere |= strcmp(pair->key, top_only[k]) == 0;
 		alone.u.map.pairs = pair;
 		alone.u.map.count = 1;
-		if (strcmp(pair->key, "modules") == 0)
-			ab_diag(diags, pair->pos,
-			        "'modules' is not yet in this version; expected it left out");
-		else if (elsewhere)
+		if (elsewhere)
 			ab_diag(diags, pair->pos,
 			        "'%s' in an included file; expected it in the app file itself", pair->key);
 		else
