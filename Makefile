@@ -132,8 +132,14 @@ $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/house.a
 	$(LINK) -fsanitize=fuzzer $^ $(ALL_LIBS)
 .SECONDARY:
 
+# Modules for the tests of modules; some of them are broken on purpose.
+MODULES := $(patsubst tests/modules/%.c,$(OUT)/modules/%.so,$(wildcard tests/modules/*.c))
+$(OUT)/modules/%.so: tests/modules/%.c $(INCLUDED)
+	@mkdir -p $(@D)
+	$(LINK) -shared -I$(OUT)/include $< -ljansson
+
 .PHONY: tests benches
-tests: $(OUT)/anabranch $(OUT)/test-dispatch $(OUT)/test-handlers $(OUT)/test-server $(OUT)/test-selftest
+tests: $(MODULES) $(OUT)/anabranch $(OUT)/test-dispatch $(OUT)/test-handlers $(OUT)/test-server $(OUT)/test-selftest
 benches: $(OUT)/anabranch $(BENCHES)
 
 # ---- the two commands of the README --------------------------------------------------------------------------------

@@ -72,6 +72,18 @@ static void add_given_by_calls(struct known *known, const struct ab_app *app)
 	}
 }
 
+/* And what C functions give to what they resolve. */
+static void add_given_by_modules(struct known *known, const struct ab_app *app)
+{
+	for (size_t i = 0; i < app->parts->n_modules; i++) {
+		const struct ab_native_module *module = &app->parts->modules[i].native;
+
+		for (size_t k = 0; k < module->n_calls; k++)
+			for (unsigned n = 0; n < module->calls[k].announced->n_needs; n++)
+				known_add(known, module->calls[k].announced->needs[n]);
+	}
+}
+
 /* From the file itself, so that a mistake in a route does not make its names unknown. */
 static void add_given(struct known *known, const struct ab_app *app)
 {
@@ -79,6 +91,7 @@ static void add_given(struct known *known, const struct ab_app *app)
 	char *to;
 
 	add_given_by_calls(known, app);
+	add_given_by_modules(known, app);
 	known->n_given = known->count;
 	if (routes == NULL || routes->type != AB_CONF_MAP)
 		return;

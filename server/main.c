@@ -32,7 +32,8 @@
  *   yaml         text to a tree with positions (plain, interpolate, conf_tree; yaml_explain: mistakes)
  *   settings     `server:`
  *   shared       what a process has once: settings, databases
- *   app          one worker's copy (app_resources: each kind compiles; app_generic: keys all have;
+ *   module       modules of C functions (module_trial: in a process of its own first)
+ *   app          one worker's copy (app_resources: each kind compiles; app_generic: keys all have; app_modules;
  *                app_check: what nothing can satisfy)
  *   routes       routes and errors to plans (routes_accept, _answer, _errors, _cookies, _parts)
  *
@@ -40,6 +41,8 @@
  *   http/        libcurl on the loop
  *   sql/         SQLite on threads of its own
  *   mustache/    templates compiled and rendered (text, template: the kinds)
+ *   native       C functions of modules (function_job: those that block)
+ *   library_uv   a loop for dispatchers in other programs
  *   value, json_kind, url   what needs no waiting
  *   scope, path, placeholder, structure, uri_template   how placeholders become needs and values
  *   json_read, json_write, buf, deadline, conf, diags, nearest   what several use
@@ -48,12 +51,15 @@
  *   dispatcher   named resources and includes (resource.h: the contract of a handler)
  *   plan, order  what targets need, in order, compiled once (suggest: what to say of a name not there)
  *   run, slot    one evaluation: run.c from start to end, slot.c one resource's way
+ *   function, nested   C functions as resources; library: dispatchers for other programs (anabranch.h)
  *   arena, error, alloc, table, bitset   what they stand on */
 #include "commands.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 struct command {
 	const char *name;
@@ -72,7 +78,7 @@ static const struct command commands[] = {
 static void print_help(FILE *to)
 {
 	fputs("Usage: anabranch COMMAND ...\n"
-	      "       anabranch --help | --version\n"
+	      "       anabranch --help | --version | --include\n"
 	      "\n"
 	      "Answer web requests from several sources at once, as an app file says.\n"
 	      "\n",
@@ -80,7 +86,8 @@ static void print_help(FILE *to)
 	for (size_t i = 0; i < AB_COUNT(commands); i++)
 		fprintf(to, "  %-8s%s\n", commands[i].name, commands[i].what);
 	fputs("\n"
-	      "`anabranch COMMAND --help` tells more. A first page:\n"
+	      "`anabranch COMMAND --help` tells more; --include prints the folder of anabranch.h, for modules in C.\n"
+	      "A first page:\n"
 	      "\n"
 	      "  anabranch serve examples/hello/hello.yaml\n"
 	      "  curl 'http://127.0.0.1:8080/greet?who=Everyone'\n"
@@ -121,6 +128,31 @@ static int print_version(void)
 	return ab_finish_stdout(NULL, AB_EXIT_OK);
 }
 
+/* Beside the program, or where `make install` puts it. */
+static int print_include(void)
+{
+	static const char *const places[] = {"include", "../include"};
+	char self[PATH_MAX], path[PATH_MAX + 32];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	while (len > 0 && self[len - 1] != '/')
+		len--;
+	for (size_t i = 0; len > 0 && i < AB_COUNT(places); i++) {
+		char *real;
+
+		snprintf(path, sizeof(path), "%.*s%s/anabranch.h", (int)len, self, places[i]);
+		real = realpath(path, NULL);
+		if (real == NULL)
+			continue;
+		*strrchr(real, '/') = '\0';
+		puts(real);
+		free(real);
+		return ab_finish_stdout(NULL, AB_EXIT_OK);
+	}
+	fputs("anabranch: no anabranch.h beside this program; expected it in include/, where make puts it\n", stderr);
+	return AB_EXIT_FAILED;
+}
+
 static int unknown_command(const char *name)
 {
 	const char *names[AB_COUNT(commands)], *nearest;
@@ -138,6 +170,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 	        {"help", no_argument, NULL, 'h'},
 	        {"version", no_argument, NULL, 'V'},
+	        {"include", no_argument, NULL, 'I'},
 	        {0},
 	};
 
@@ -150,6 +183,8 @@ int main(int argc, char **argv)
 		return ab_finish_stdout(NULL, AB_EXIT_OK);
 	case 'V':
 		return print_version();
+	case 'I':
+		return print_include();
 	default:
 		return ab_usage_error(NULL, "there is no option %s", argv[optind > 1 ? optind - 1 : 1]);
 	}

@@ -25,6 +25,19 @@ struct visit {
 	size_t count;
 };
 
+static const char *file_of(const struct anabranch_function *function)
+{
+	return function->file != NULL ? function->file : "(unknown)";
+}
+
+/* Compilers list functions in any order; here it is that of the files. */
+static int by_position(const struct anabranch_function *a, const struct anabranch_function *b)
+{
+	int order = strcmp(file_of(a), file_of(b));
+
+	return order != 0 ? order : a->line < b->line ? -1 : a->line > b->line;
+}
+
 static void visit_function(void *arg, const struct anabranch_function *function)
 {
 	struct visit *visit = arg;
@@ -32,7 +45,8 @@ static void visit_function(void *arg, const struct anabranch_function *function)
 	if (function->how == ANABRANCH_CALLS)
 		return;
 	visit->count++;
-	if (visit->name != NULL && visit->found == NULL && strcmp(function->name, visit->name) == 0)
+	if (visit->name != NULL && strcmp(function->name, visit->name) == 0 &&
+	        (visit->found == NULL || by_position(function, visit->found) < 0))
 		visit->found = function;
 }
 
@@ -170,36 +184,48 @@ static struct ab_conf *make_map(
 	return map;
 }
 
-static const struct ab_conf_pair *find_pair(const struct building *b, const char *name)
-{
-	for (size_t i = 0; i < b->count; i++)
-		if (strcmp(b->pairs[i].key, name) == 0)
-			return &b->pairs[i];
-	return NULL;
-}
-
 static void add_function(void *arg, const struct anabranch_function *function)
 {
 	struct building *b = arg;
-	struct ab_pos pos = {
-	        function->file != NULL ? function->file : "(unknown)", (unsigned)function->line, 1};
-	const struct ab_conf_pair *same = find_pair(b, function->name);
-	struct ab_conf *name;
+	struct ab_pos pos = {file_of(function), (unsigned)function->line, 1};
+	struct ab_conf *name = function->how != ANABRANCH_CALLS ? make_node(b, AB_CONF_STRING, pos) : NULL;
 
-	if (function->how == ANABRANCH_CALLS)
-		return;
-	if (same != NULL) {
-		ab_diag(b->diags, pos, "resource '%.60s' is defined at %s:%u as well; expected another name",
-		        function->name, same->pos.file, same->pos.line);
-		return;
-	}
-	name = make_node(b, AB_CONF_STRING, pos);
 	if (name == NULL)
 		return;
 	name->u.string.text = function->name;
 	name->u.string.len = strlen(function->name);
 	b->pairs[b->count++] = (struct ab_conf_pair){
 	        .key = function->name, .pos = pos, .value = make_map(b, "native", name, pos)};
+}
+
+static int pairs_by_position(const void *a, const void *b)
+{
+	const struct ab_conf_pair *x = a, *y = b;
+	int order = strcmp(x->pos.file, y->pos.file);
+
+	return order != 0 ? order : x->pos.line < y->pos.line ? -1 : x->pos.line > y->pos.line;
+}
+
+/* Of two with one name the first stays. */
+static void sort_pairs(struct building *b)
+{
+	size_t kept = 0;
+
+	qsort(b->pairs, b->count, sizeof(*b->pairs), pairs_by_position);
+	for (size_t i = 0; i < b->count; i++) {
+		const struct ab_conf_pair *pair = &b->pairs[i];
+		size_t same = 0;
+
+		while (same < kept && strcmp(b->pairs[same].key, pair->key) != 0)
+			same++;
+		if (same == kept)
+			b->pairs[kept++] = *pair;
+		else
+			ab_diag(b->diags, pair->pos,
+			        "resource '%.60s' is defined at %s:%u as well; expected another name",
+			        pair->key, b->pairs[same].pos.file, b->pairs[same].pos.line);
+	}
+	b->count = kept;
 }
 
 const struct ab_conf *ab_module_tree(
@@ -217,6 +243,8 @@ const struct ab_conf *ab_module_tree(
 	resources = b.pairs != NULL ? make_node(&b, AB_CONF_MAP, pos) : NULL;
 	if (resources != NULL) {
 		each(module->listing, add_function, &b);
+		if (!b.failed)
+			sort_pairs(&b);
 		resources->u.map.pairs = b.pairs;
 		resources->u.map.count = b.count;
 	}

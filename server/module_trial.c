@@ -17,6 +17,12 @@
 
 enum { TRIAL_SECONDS = 10 };
 
+/* Without the "./" that dlopen wants to see. */
+static const char *shown(const char *path)
+{
+	return strncmp(path, "./", 2) == 0 ? path + 2 : path;
+}
+
 /* ---- from outside ---- */
 
 static bool has_ending(const char *path, const char *const *endings, size_t count)
@@ -59,7 +65,16 @@ static void how_to_build(const char *path, char *buf, size_t size)
 		return;
 	}
 	snprintf(buf, size, "build it: cc -shared -fPIC -I$(anabranch --include) -o %s FILE.c -ljansson",
-	        path);
+	        shown(path));
+}
+
+/* The name without folder and ending. */
+static int stem(const char *path, const char **ret)
+{
+	const char *dot = strrchr(path, '.');
+
+	*ret = strrchr(path, '/') + 1;
+	return dot > *ret ? (int)(dot - *ret) : (int)strlen(*ret);
 }
 
 /* The header of an ELF file. False when it is none. */
@@ -80,33 +95,33 @@ static bool check_file(const char *path, char *why, size_t size)
 	struct stat st;
 	char build[700];
 	bool there = stat(path, &st) == 0;
-	int error = errno;
+	int error = errno, len;
+	const char *name;
 
 	how_to_build(path, build, sizeof(build));
+	len = stem(path, &name);
 	if (has_ending(path, sources, AB_COUNT(sources)))
 		snprintf(why, size,
-		        "%s is a source file; expected the shared object built from it, such as build/%.*s.so; %s",
-		        path, (int)(strrchr(path, '.') - strrchr(path, '/') - 1), strrchr(path, '/') + 1,
-		        build);
+		        "%s is a source file; expected what is built from it: cc -shared -fPIC -I$(anabranch --include) "
+		        "-o %.*s.so %s -ljansson, and here %.*s.so",
+		        shown(path), len, name, shown(path), len, name);
 	else if (!there && error == ENOENT)
-		snprintf(why, size, "there is no %s; %s", path, build);
+		snprintf(why, size, "there is no %s; %s", shown(path), build);
 	else if (!there || access(path, R_OK) != 0)
-		snprintf(why, size, "%s can't be read: %s", path, strerror(there ? errno : error));
+		snprintf(why, size, "%s can't be read: %s", shown(path), strerror(there ? errno : error));
 	else if (S_ISDIR(st.st_mode))
-		snprintf(why, size, "%s is a folder; expected a shared object in it", path);
+		snprintf(why, size, "%s is a folder; expected a shared object in it", shown(path));
 	else if (!read_elf(path, &elf))
-		snprintf(why, size, "%s is no shared object; %s", path, build);
+		snprintf(why, size, "%s is no shared object; %s", shown(path), build);
 	else if (elf.e_type == ET_REL)
 		snprintf(why, size,
 		        "%s is an object file, not linked yet; expected a shared object: cc -shared -o %.*s.so %s -ljansson",
-		        path,
-		        (int)(strrchr(path, '.') > strrchr(path, '/') ? strrchr(path, '.') - path
-		                                                      : (ptrdiff_t)strlen(path)),
-		        path, path);
+		        shown(path), len, name, shown(path));
 	else if (read_elf("/proc/self/exe", &own) &&
 	         (elf.e_machine != own.e_machine || elf.e_ident[EI_CLASS] != own.e_ident[EI_CLASS]))
 		snprintf(why, size,
-		        "%s was built for another kind of machine; expected it built for this one", path);
+		        "%s was built for another kind of machine; expected it built for this one",
+		        shown(path));
 	else
 		return true;
 	return false;
@@ -160,15 +175,15 @@ static void explain_end(const char *path, int status, char *why, size_t size)
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
 		snprintf(why, size,
 		        "%s does not end loading within %d s; expected that its constructors (what runs at load) return",
-		        path, TRIAL_SECONDS);
+		        shown(path), TRIAL_SECONDS);
 	else if (WIFSIGNALED(status))
 		snprintf(why, size,
 		        "%s crashes when it is loaded (%s); look at its constructors and the initial values of C++ objects",
-		        path, strsignal(WTERMSIG(status)));
+		        shown(path), strsignal(WTERMSIG(status)));
 	else
 		snprintf(why, size,
 		        "%s ends the process when it is loaded (exit code %d); look at its constructors (what runs at load)",
-		        path, WEXITSTATUS(status));
+		        shown(path), WEXITSTATUS(status));
 }
 
 /* What dlopen says, in front of which stands the path, and what to do about it. */
@@ -184,7 +199,7 @@ static void explain_refusal(const char *path, const char *said, char *why, size_
 		        "; is a #include or a file missing, or a library at the end of the link command (-l...)?";
 	else if (strstr(text, "cannot open shared object file") != NULL)
 		advice = "; a library it was linked with is not installed here";
-	snprintf(why, size, "%s can't be loaded: %s%s", path, text, advice);
+	snprintf(why, size, "%s can't be loaded: %s%s", shown(path), text, advice);
 }
 
 bool ab_module_try(const char *path, char *why, size_t size)
@@ -196,7 +211,7 @@ bool ab_module_try(const char *path, char *why, size_t size)
 	if (!check_file(path, why, size))
 		return false;
 	if (pipe2(ends, O_CLOEXEC) != 0) {
-		snprintf(why, size, "%s can't be tried out: %s", path, strerror(errno));
+		snprintf(why, size, "%s can't be tried out: %s", shown(path), strerror(errno));
 		return false;
 	}
 	pid = fork();
@@ -204,7 +219,7 @@ bool ab_module_try(const char *path, char *why, size_t size)
 		trial_child(path, ends[1]);
 	close(ends[1]);
 	if (pid < 0)
-		snprintf(why, size, "%s can't be tried out: %s", path, strerror(errno));
+		snprintf(why, size, "%s can't be tried out: %s", shown(path), strerror(errno));
 	else
 		trial_parent(pid, ends[0], said, sizeof(said), &status);
 	close(ends[0]);

@@ -88,10 +88,15 @@ void appfile_compile(struct appfile *f, const char *name)
 
 void appfile_open(struct appfile *f, const char *text)
 {
+	appfile_begin(f);
+	appfile_more(f, text);
+}
+
+void appfile_more(struct appfile *f, const char *text)
+{
 	static const char mark[] = "\n=== ";
 	const char *next = strstr(text, mark);
 
-	appfile_begin(f);
 	appfile_write("app.yaml", text, next == NULL ? strlen(text) : (size_t)(next + 1 - text));
 	while (next != NULL) {
 		const char *name = next + strlen(mark), *body = strchr(name, '\n') + 1;

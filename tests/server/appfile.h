@@ -28,6 +28,8 @@ void appfile_close(struct appfile *f);
 /* An empty folder with the standard files, gone into; for tests that make more there before appfile_compile.
  */
 void appfile_begin(struct appfile *f);
+/* The rest of appfile_open, after appfile_begin. */
+void appfile_more(struct appfile *f, const char *text);
 void appfile_write(const char *name, const char *bytes, size_t len);
 void appfile_compile(struct appfile *f, const char *name);
 

@@ -91,7 +91,7 @@ static const struct wrong yaml_form[] = {
 		"x: &x {a: 1}\n"
 		"resources:\n"
 		"  <<: *x\n",
-		"app.yaml:1:1: unknown key 'x' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors or include\n"
+		"app.yaml:1:1: unknown key 'x' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules\n"
 		"app.yaml:3:3: merge keys ('<<') are not part of an app file; expected the keys written out"},
 	{"a duplicate key",
 		"resources:\n"
@@ -258,9 +258,9 @@ static const struct wrong yaml_form[] = {
 		"  a: yes\n"
 		"  b: {txt: x}\n"
 		"routes: 5\n",
-		"app.yaml:1:1: unknown key 'resorces' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors or include; did you mean 'resources'?\n"
+		"app.yaml:1:1: unknown key 'resorces' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules; did you mean 'resources'?\n"
 		"app.yaml:3:6: unquoted yes could be a string or a boolean; expected \"yes\" or true\n"
-		"app.yaml:4:3: resource 'b' has no kind; expected one of value, http, sql, text, template, json, url, call; did you mean 'text'?\n"
+		"app.yaml:4:3: resource 'b' has no kind; expected one of value, http, sql, text, template, json, url, call, native; did you mean 'text'?\n"
 		"app.yaml:5:9: routes is the number 5; expected a mapping"},
 };
 
@@ -496,7 +496,7 @@ static const struct wrong includes[] = {
 		"include: [b.yaml]\n"
 		"=== b.yaml\n"
 		"resource: {}\n",
-		"b.yaml:1:1: unknown key 'resource' in an included file; expected defaults, upstreams, databases, resources or include; did you mean 'resources'?"},
+		"b.yaml:1:1: unknown key 'resource' in an included file; expected defaults, upstreams, databases, resources, include or modules; did you mean 'resources'?"},
 	{"one name twice",
 		"include: [b.yaml, c.yaml]\n"
 		"=== b.yaml\n"
@@ -545,12 +545,12 @@ static const struct wrong top_level[] = {
 		"resource: {}\n"
 		"upstream: {}\n"
 		"foo: 1\n",
-		"app.yaml:1:1: unknown key 'resource' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors or include; did you mean 'resources'?\n"
-		"app.yaml:2:1: unknown key 'upstream' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors or include; did you mean 'upstreams'?\n"
-		"app.yaml:3:1: unknown key 'foo' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors or include"},
+		"app.yaml:1:1: unknown key 'resource' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules; did you mean 'resources'?\n"
+		"app.yaml:2:1: unknown key 'upstream' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules; did you mean 'upstreams'?\n"
+		"app.yaml:3:1: unknown key 'foo' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules"},
 	{"modules",
 		"modules: [x.so]\n",
-		"app.yaml:1:1: 'modules' is not yet in this version; expected it left out"},
+		"app.yaml:1:11: there is no x.so; build it: cc -shared -fPIC -I$(anabranch --include) -o x.so FILE.c -ljansson"},
 	{"sections that are no mappings",
 		"resources: []\n"
 		"upstreams: 5\n"

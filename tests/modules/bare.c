@@ -1,0 +1,2 @@
+/* tests/modules/bare.c: a module without resources. */
+#include <anabranch.h>
