@@ -4,8 +4,8 @@
 #define AB_APP_PARTS_H
 
 #include "../handlers/http/http.h"
-#include "../handlers/nested.h"
 #include "../handlers/native.h"
+#include "../handlers/nested.h"
 #include "../handlers/sql/database.h"
 #include "app.h"
 

@@ -33,9 +33,9 @@
  *   settings     `server:`
  *   shared       what a process has once: settings, databases
  *   module       modules of C functions (module_trial: in a process of its own first)
- *   app          one worker's copy (app_resources: each kind compiles; app_generic: keys all have; app_modules;
- *                app_check: what nothing can satisfy)
- *   routes       routes and errors to plans (routes_accept, _answer, _errors, _cookies, _parts)
+ *   app          one worker's copy (app_resources: each kind compiles; app_generic: keys all have;
+ * app_modules; app_check: what nothing can satisfy) routes       routes and errors to plans (routes_accept,
+ * _answer, _errors, _cookies, _parts)
  *
  * handlers/      the kinds of resource, listed in kind.c
  *   http/        libcurl on the loop
@@ -149,7 +149,8 @@ static int print_include(void)
 		free(real);
 		return ab_finish_stdout(NULL, AB_EXIT_OK);
 	}
-	fputs("anabranch: no anabranch.h beside this program; expected it in include/, where make puts it\n", stderr);
+	fputs("anabranch: no anabranch.h beside this program; expected it in include/, where make puts it\n",
+	        stderr);
 	return AB_EXIT_FAILED;
 }
 
