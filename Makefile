@@ -18,7 +18,7 @@ endif
 
 PACKAGES   := libmicrohttpd libcurl jansson libuv sqlite3 libpq yaml-0.1
 BUILD_DEBS := gcc libc6-dev pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev \
-	libpq-dev libyaml-dev ca-certificates
+	libpq-dev libyaml-dev libjq-dev ca-certificates
 TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl g++ postgresql
 LINT_DEBS  := $(TEST_DEBS) clang clang-format clang-tidy cppcheck libclang-rt-dev
 BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps valgrind
@@ -43,7 +43,8 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -DAB_VERSION='"$(VERSION)"' -fPIC -pthread $(WARNINGS) $(FLAGS_$(MODE)) \
 	$(PKG_CFLAGS) $(CFLAGS)
-ALL_LIBS    = $(PKG_LIBS) -lm -pthread
+# libjq comes without a .pc file.
+ALL_LIBS    = $(PKG_LIBS) -ljq -lm -pthread
 # Criterion does not start under ThreadSanitizer; tests/tsan says why, and stands in.
 ifeq ($(MODE),tsan)
 CRITERION   := $(OUT)/tests/tsan/runner.o

@@ -2,6 +2,7 @@
 #include "kind.h"
 
 #include "http/http.h"
+#include "jq/jq.h"
 #include "kinds.h"
 #include "sql/database.h"
 
@@ -16,6 +17,8 @@ const struct ab_kind *const ab_kinds[] = {
         &ab_kind_json,
         &ab_kind_url,
         &ab_kind_call,
+        &ab_kind_jq,
+        &ab_kind_require,
         &ab_kind_native,
         NULL,
 };

@@ -16,6 +16,7 @@ struct ab_http;     /* http/http.h: the worker's libcurl multi */
 struct ab_upstream; /* http/http.h */
 struct ab_database; /* sql/database.h: shared by all workers, with threads of its own */
 struct ab_sql;      /* sql/database.h: the worker's end of the databases */
+struct ab_jq;       /* jq/jq.h: the worker's end of the threads for filters */
 struct ab_native;   /* native.h: a C function of a module */
 
 /* A worker's surroundings; one a thread, borrowed by everything compiled for that worker. */
@@ -25,6 +26,7 @@ struct ab_env {
 	struct ab_deadlines *deadlines;
 	struct ab_http *http;
 	struct ab_sql *sql;
+	struct ab_jq *jq;
 	unsigned worker;  /* from 0 */
 	unsigned workers; /* how many there are; 0: one */
 };
@@ -97,6 +99,8 @@ struct ab_kind {
 	bool (*passes_text)(const struct ab_resource *resource);
 	/* For `plan`: one line on what it does, e.g. "GET catalog/products/{id}". May be NULL. No secrets. */
 	void (*describe)(const void *config, char *buf, size_t size);
+	/* Its value comes of its needs alone, though it may take time: never missing, never a write. */
+	bool computes;
 };
 
 extern const struct ab_kind *const ab_kinds[]; /* NULL-terminated; kind.c */

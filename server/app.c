@@ -175,7 +175,10 @@ struct ab_app *ab_app_compile(const struct ab_sources *sources, struct ab_shared
 	app->env = env;
 	app->accept_all = options->accept_all;
 	app->dev = options->dev;
-	if (make_parts(app, sources, shared) && compile_all(app, sources, options->open_needs, diags))
+	if (env->jq == NULL)
+		env->jq = ab_jq_create(ab_shared_jq(shared), env->loop);
+	if (env->jq != NULL && make_parts(app, sources, shared) &&
+	        compile_all(app, sources, options->open_needs, diags))
 		return app;
 	ab_app_destroy(app);
 	return NULL;

@@ -41,6 +41,10 @@ struct ab_shared *ab_shared_open(
         const struct ab_sources *sources, enum ab_database_use use, struct ab_diags *diags);
 /* Every app has been compiled: what was open for checks alone is closed. */
 void ab_shared_loaded(struct ab_shared *shared);
+/* After that, when they are to be served: start the threads that can get ready ahead of the first request.
+ * Others start when they are needed. */
+void ab_shared_start(struct ab_shared *shared);
+/* After ab_env_fini of every worker. NULL is fine. */
 void ab_shared_close(struct ab_shared *shared);
 const struct ab_settings *ab_shared_settings(const struct ab_shared *shared);
 

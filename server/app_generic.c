@@ -22,13 +22,6 @@ bool ab_is_later_key(const char *key)
 	return is_in(key, later, AB_COUNT(later));
 }
 
-bool ab_is_later_kind(const char *key)
-{
-	static const char *const later[] = {"jq", "require"};
-
-	return is_in(key, later, AB_COUNT(later));
-}
-
 /* ---- reading ---- */
 
 static const char *of(char *buf, size_t size, const char *key, const char *what)
@@ -210,7 +203,7 @@ static bool can_be_missing(const struct ab_kind *kind, const struct ab_conf *map
 	const struct ab_conf *returns = ab_conf_get(map, "returns");
 
 	if (strcmp(kind->name, "sql") != 0)
-		return waits(kind);
+		return waits(kind) && !kind->computes;
 	return returns != NULL && returns->type == AB_CONF_STRING &&
 	       (strcmp(returns->u.string.text, "row") == 0 || strcmp(returns->u.string.text, "value") == 0);
 }
@@ -219,8 +212,10 @@ bool ab_generic_fits(const char *key, const struct ab_kind *kind, const struct a
 {
 	bool http = strcmp(kind->name, "http") == 0;
 
-	if (strcmp(key, "timeout") == 0 || strcmp(key, "writes") == 0)
+	if (strcmp(key, "timeout") == 0)
 		return waits(kind);
+	if (strcmp(key, "writes") == 0)
+		return waits(kind) && !kind->computes;
 	if (strcmp(key, "missing") == 0)
 		return can_be_missing(kind, map);
 	if (strcmp(key, "pass") == 0)
@@ -248,15 +243,18 @@ bool ab_generic_check(struct ab_generic *own, const struct ab_kind *kind, const 
 	if (!waits(kind)) {
 		snprintf(why, sizeof(why), "a '%s' does not wait for anything", kind->name);
 		ok &= meaningless(map, "timeout", what, why, diags);
+		own->timeout_ms = 0;
+	}
+	if (!waits(kind) || kind->computes) {
 		snprintf(why, sizeof(why), "a '%s' changes nothing outside", kind->name);
 		ok &= meaningless(map, "writes", what, why, diags);
-		own->timeout_ms = 0;
 		own->writes = false;
 	}
 	if (!can_be_missing(kind, map)) {
 		snprintf(why, sizeof(why),
-		        waits(kind) ? "rows are never missing, only fewer (see returns: row)"
-		                    : "a '%s' is never missing",
+		        waits(kind) && !kind->computes
+		                ? "rows are never missing, only fewer (see returns: row)"
+		                : "a '%s' is never missing",
 		        kind->name);
 		ok &= meaningless(map, "missing", what, why, diags);
 		own->missing = AB_GENERIC_UNSET;

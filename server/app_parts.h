@@ -4,6 +4,7 @@
 #define AB_APP_PARTS_H
 
 #include "../handlers/http/http.h"
+#include "../handlers/jq/jq.h"
 #include "../handlers/native.h"
 #include "../handlers/nested.h"
 #include "../handlers/sql/database.h"
@@ -15,6 +16,8 @@
 struct ab_database *ab_shared_database(const struct ab_shared *shared, const struct ab_conf_pair *pair);
 /* Where the process keeps what workers share of the upstream that `pair` defines. */
 struct ab_upstream_shared **ab_shared_upstream(struct ab_shared *shared, const struct ab_conf_pair *pair);
+/* The threads for filters. */
+struct ab_jq_shared *ab_shared_jq(struct ab_shared *shared);
 
 /* The threads for C functions that block, made when first asked for. NULL when out of memory. */
 struct ab_threads *ab_shared_threads(struct ab_shared *shared);
@@ -36,9 +39,8 @@ struct ab_generic {
 /* All generic keys, NULL-terminated: those that `defaults` may set first. */
 extern const char *const ab_generic_keys[];
 extern const size_t ab_generic_defaults; /* how many of them that is */
-/* Keys and kinds of later versions: "" when `key` is none. */
+/* A key of a later version. */
 bool ab_is_later_key(const char *key);
-bool ab_is_later_kind(const char *key);
 
 /* Read the keys that are there; `what` ("resource 'x'", "defaults") begins the messages. False after
  * mistakes. */

@@ -162,17 +162,12 @@ static size_t kind_names(const char **names, size_t max)
 	return count;
 }
 
-static bool no_kind(const struct making *m, const char *later)
+static bool no_kind(const struct making *m)
 {
 	const char *names[32], *nearest = NULL;
 	size_t count = kind_names(names, AB_COUNT(names)), len = 0;
 	char list[200] = "";
 
-	if (later != NULL) {
-		ab_diag(m->diags, ab_conf_pair(m->map, later)->pos,
-		        "the kind '%s' of %s is not yet in this version", later, m->what);
-		return false;
-	}
 	for (size_t i = 0; i < count && len < sizeof(list); i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i == 0 ? "" : ", ", names[i]);
 	for (size_t i = 0; i < m->map->u.map.count && nearest == NULL; i++)
@@ -190,7 +185,6 @@ static bool no_kind(const struct making *m, const char *later)
 static bool find_kind(struct making *m)
 {
 	const struct ab_conf *conf = m->pair->value;
-	const char *later = NULL;
 
 	if (conf->type != AB_CONF_MAP) {
 		m->kind = ab_kind_find("value");
@@ -204,8 +198,6 @@ static bool find_kind(struct making *m)
 		const struct ab_conf_pair *pair = &conf->u.map.pairs[i];
 		const struct ab_kind *kind = ab_kind_find(pair->key);
 
-		if (ab_is_later_kind(pair->key))
-			later = pair->key;
 		if (kind == NULL)
 			continue;
 		if (m->kind != NULL) {
@@ -216,7 +208,7 @@ static bool find_kind(struct making *m)
 		m->kind = kind;
 		m->value = pair->value;
 	}
-	return later != NULL || m->kind == NULL ? no_kind(m, later) : true;
+	return m->kind != NULL || no_kind(m);
 }
 
 /* The kind's keys and the generic ones, and nothing else. Generic ones that mean nothing on this kind are not
@@ -263,7 +255,8 @@ static bool check_cut(const struct making *m)
 	char line[600];
 
 	if (!ab_conf_cut(m->value) ||
-	        (strcmp(m->kind->name, "sql") != 0 && strcmp(m->kind->name, "text") != 0))
+	        (strcmp(m->kind->name, "sql") != 0 && strcmp(m->kind->name, "text") != 0 &&
+	                strcmp(m->kind->name, "jq") != 0 && strcmp(m->kind->name, "require") != 0))
 		return true;
 	after = strchr(m->value->written + m->value->written_len, '#') + 1;
 	if (*after == ' ' || *after == '\t' || *after == '#' || *after == '\r' || *after == '\n' ||

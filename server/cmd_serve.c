@@ -456,6 +456,7 @@ static int serve_run(struct serve *serve)
 		fprintf(stderr, "anabranch serve: no memory, descriptors or threads to start with\n");
 		return AB_EXIT_FAILED;
 	}
+	ab_shared_start(serve->shared);
 	code = serve_start_admin(serve);
 	if (code == AB_EXIT_OK)
 		code = serve_start_workers(serve);

@@ -3,6 +3,7 @@
 #include "env.h"
 
 #include "../handlers/http/http.h"
+#include "../handlers/jq/jq.h"
 #include "../handlers/sql/database.h"
 
 /* Close what exists (fini may follow a failed init) and give the loop back. */
@@ -12,6 +13,8 @@ static void env_close(struct ab_env *env)
 		ab_http_close(env->http);
 	if (env->sql != NULL)
 		ab_sql_close(env->sql);
+	if (env->jq != NULL)
+		ab_jq_close(env->jq);
 	if (env->deadlines != NULL)
 		ab_deadlines_close(env->deadlines);
 	uv_run(env->loop, UV_RUN_DEFAULT);

@@ -20,6 +20,7 @@ struct ab_shared {
 	struct shared_upstream *upstreams;
 	size_t n_upstreams;
 	struct ab_threads *threads; /* for C functions that block; NULL: none does */
+	struct ab_jq_shared *jq;
 };
 
 static const struct ab_conf *section(const struct ab_source *source, const char *name)
@@ -73,7 +74,8 @@ struct ab_shared *ab_shared_open(
 		return NULL;
 	shared->databases = calloc(count_all(sources, "databases") + 1, sizeof(*shared->databases));
 	shared->upstreams = calloc(count_all(sources, "upstreams") + 1, sizeof(*shared->upstreams));
-	if (shared->databases == NULL || shared->upstreams == NULL) {
+	shared->jq = ab_jq_shared_create();
+	if (shared->databases == NULL || shared->upstreams == NULL || shared->jq == NULL) {
 		ab_shared_close(shared);
 		return NULL;
 	}
@@ -101,6 +103,7 @@ void ab_shared_close(struct ab_shared *shared)
 	ab_threads_close(shared->threads);
 	for (size_t i = 0; i < shared->n_upstreams; i++)
 		ab_upstream_shared_unref(shared->upstreams[i].shared);
+	ab_jq_shared_close(shared->jq);
 	free(shared->databases);
 	free(shared->upstreams);
 	free(shared);
@@ -132,4 +135,14 @@ struct ab_upstream_shared **ab_shared_upstream(struct ab_shared *shared, const s
 		if (shared->upstreams[i].pair == pair)
 			return &shared->upstreams[i].shared;
 	return NULL;
+}
+
+struct ab_jq_shared *ab_shared_jq(struct ab_shared *shared)
+{
+	return shared->jq;
+}
+
+void ab_shared_start(struct ab_shared *shared)
+{
+	ab_jq_shared_start(shared->jq);
 }

@@ -128,8 +128,8 @@ void appfile_close(struct appfile *f)
 {
 	if (f->sources != NULL && ab_sources_top(f->sources)->root != NULL) {
 		ab_app_destroy(f->app);
-		ab_shared_close(f->shared);
 		ab_env_fini(&f->env);
+		ab_shared_close(f->shared);
 	}
 	ab_sources_destroy(f->sources);
 	ab_diags_destroy(f->diags);
