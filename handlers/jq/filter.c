@@ -1,6 +1,7 @@
 /* handlers/jq/filter.c: the kinds `jq` and `require`, and conditions, from the app file to a program. */
 #include "filter.h"
 
+#include "../carry.h"
 #include "names.h"
 
 #include <ctype.h>
@@ -367,6 +368,7 @@ const struct ab_kind ab_kind_jq = {
         .keys = jq_keys,
         .handler = &jq_handler,
         .compile = jq_compile_kind,
+        .passes_text = ab_passes_always,
         .describe = describe,
         .computes = true,
 };

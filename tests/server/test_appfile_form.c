@@ -260,7 +260,7 @@ static const struct wrong yaml_form[] = {
 		"routes: 5\n",
 		"app.yaml:1:1: unknown key 'resorces' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules; did you mean 'resources'?\n"
 		"app.yaml:3:6: unquoted yes could be a string or a boolean; expected \"yes\" or true\n"
-		"app.yaml:4:3: resource 'b' has no kind; expected one of value, http, sql, text, template, json, url, call, native; did you mean 'text'?\n"
+		"app.yaml:4:3: resource 'b' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
 		"app.yaml:5:9: routes is the number 5; expected a mapping"},
 };
 
@@ -301,7 +301,7 @@ static const struct wrong quotes[] = {
 	{"a jq filter",
 		"resources:\n"
 		"  p: {jq: {id: $x}}\n",
-		"app.yaml:2:7: the kind 'jq' of resource 'p' is not yet in this version"},
+		"app.yaml:2:11: `jq` is a mapping; expected a string; with quotes: p: {jq: \"{id: $x}\"}"},
 	{"SQL that is a mapping",
 		"databases: {main: {url: \"sqlite:x.db\", schema: schema.sql}}\n"
 		"resources:\n"

@@ -33,29 +33,23 @@ static const struct wrong resources[] = {
 	{"no kind",
 		"resources:\n"
 		"  a: {name: World}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, native (for a mapping as such: value: {...})"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native (for a mapping as such: value: {...})"},
 	{"an empty mapping",
 		"resources:\n"
 		"  a: {}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, native (for a mapping as such: value: {...})"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native (for a mapping as such: value: {...})"},
 	{"a misspelled kind",
 		"resources:\n"
 		"  a: {templat: x.html}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, native; did you mean 'template'?"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'template'?"},
 	{"a kind in capitals",
 		"resources:\n"
 		"  a: {SQL: SELECT 1}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, native; did you mean 'sql'?"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'sql'?"},
 	{"two kinds",
 		"resources:\n"
 		"  a: {text: x, json: {}}\n",
 		"app.yaml:2:16: resource 'a' has two kinds, 'text' and 'json'; expected one"},
-	{"kinds of later versions",
-		"resources:\n"
-		"  a: {jq: '.x'}\n"
-		"  b: {require: '.x'}\n",
-		"app.yaml:2:7: the kind 'jq' of resource 'a' is not yet in this version\n"
-		"app.yaml:3:7: the kind 'require' of resource 'b' is not yet in this version"},
 	{"an unknown key",
 		"resources:\n"
 		"  a: {text: x, tpye: html}\n",
@@ -79,7 +73,7 @@ static const struct wrong resources[] = {
 		"  a: {txt: x}\n"
 		"  b: {text: x, foo: 1}\n"
 		"  c: {text: \"{{a}}{{b}}{{d}}\"}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, native; did you mean 'text'?\n"
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
 		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, each, fallback, optional, needs or infer\n"
 		"app.yaml:4:24: resource 'c' needs 'd', which is no resource, and no route accepts it; expected one or the other"},
 	{"an unresolvable need",
