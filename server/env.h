@@ -13,8 +13,8 @@
 AB_NODISCARD enum ab_code ab_env_init(struct ab_env *env, unsigned worker, struct ab_error *err);
 
 /* Close everything and run the loop until it is empty. What was compiled for this env must have been
- * destroyed, every call completed, and all other handles on the loop be closing. Before ab_shared_close, where
- * an app was compiled for it. */
+ * destroyed, every call completed, and all other handles on the loop be closing. Before ab_shared_close,
+ * where an app was compiled for it. */
 void ab_env_fini(struct ab_env *env);
 
 #endif
