@@ -407,6 +407,15 @@ static bool compile(struct each_config *config, struct ab_scope *scope, const st
 	return false;
 }
 
+/* How long the longest list may take; lists in lists of lists are not worth exact centuries. */
+static uint64_t whole_ms(uint64_t item_ms, const struct ab_each_spec *spec)
+{
+	const uint64_t most = UINT64_C(366) * 24 * 3600 * 1000;
+	uint64_t rounds = (spec->max - 1) / spec->concurrency + 1;
+
+	return item_ms > most / rounds ? most : item_ms * rounds;
+}
+
 /* What is left of `resource` is the whole's. */
 static void resource_reset(
         struct ab_resource *resource, const struct ab_scope *scope, const struct ab_each_spec *spec)
@@ -417,7 +426,7 @@ static void resource_reset(
 	        .needs = scope->needs,
 	        .n_needs = scope->n_needs,
 	        .writes = resource->writes,
-	        .timeout_ms = resource->timeout_ms * ((spec->max - 1) / spec->concurrency + 1),
+	        .timeout_ms = whole_ms(resource->timeout_ms, spec),
 	};
 }
 
