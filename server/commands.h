@@ -20,6 +20,7 @@ int ab_cmd_call(int argc, char **argv);
 int ab_cmd_check(int argc, char **argv);
 int ab_cmd_plan(int argc, char **argv);
 int ab_cmd_render(int argc, char **argv);
+int ab_cmd_new(int argc, char **argv);
 
 /* main.c: what the commands share. */
 

@@ -8,6 +8,7 @@
  *   cmd_check    say all that is wrong with an app
  *   cmd_plan     say what a route would do
  *   cmd_render   one template on one document
+ *   cmd_new      an app to begin with
  *   load         an app read and compiled for the commands that use it once
  *
  * A REQUEST, FROM THE SOCKET INWARDS
@@ -73,6 +74,7 @@ static const struct command commands[] = {
         {"check", ab_cmd_check, "say what is wrong with an app"},
         {"plan", ab_cmd_plan, "say what a route would do, and how long it may take"},
         {"render", ab_cmd_render, "render a template with a document"},
+        {"new", ab_cmd_new, "make an app that runs, to begin with"},
 };
 
 static void print_help(FILE *to)

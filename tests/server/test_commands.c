@@ -107,7 +107,7 @@ Test(commands, version_is_one_line)
 
 Test(commands, every_command_has_help_and_the_version)
 {
-	static const char *const commands[] = {"serve", "call", "check", "plan", "render"};
+	static const char *const commands[] = {"serve", "call", "check", "plan", "render", "new"};
 
 	RUN(0, NULL, "", "--help");
 	RUN(0, NULL, "", "help");
