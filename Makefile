@@ -135,13 +135,16 @@ $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/house.a
 
 # Modules for the tests of modules; some of them are broken on purpose.
 MODULES := $(patsubst tests/modules/%.c,$(OUT)/modules/%.so,$(wildcard tests/modules/*.c))
+$(OUT)/modules/bench/%.so: tests/bench/apps/%.c $(INCLUDED)
+	@mkdir -p $(@D)
+	$(LINK) -shared -I$(OUT)/include $< -ljansson
 $(OUT)/modules/%.so: tests/modules/%.c $(INCLUDED)
 	@mkdir -p $(@D)
 	$(LINK) -shared -I$(OUT)/include $< -ljansson
 
 .PHONY: tests benches
 tests: $(MODULES) $(OUT)/anabranch $(OUT)/test-dispatch $(OUT)/test-handlers $(OUT)/test-server $(OUT)/test-selftest
-benches: $(OUT)/anabranch $(BENCHES)
+benches: $(OUT)/anabranch $(BENCHES) $(OUT)/modules/bench/greet.so
 
 # ---- the two commands of the README --------------------------------------------------------------------------------
 

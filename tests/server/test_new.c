@@ -95,7 +95,9 @@ static void make_and_follow(const char *option)
 	cr_assert_eq(status, 200);
 	cr_assert(strstr(body, "<h1>Hello &lt;Ada&gt;!</h1>") != NULL, "%s", body);
 	free(body);
-	kill(process.pid, SIGTERM);
+	kill(process.pid, SIGTERM); /* make hands it on, and waits */
+	process_wait(&process, 30000);
+	cr_assert(strstr(process.err.data, "stopped") != NULL, "%s", process.err.data);
 	process_end(&process);
 	end();
 }
