@@ -164,7 +164,7 @@ check: tests ## run the tests of MODE, nothing installed
 
 # ---- what CI runs besides ------------------------------------------------------------------------------------------
 
-.PHONY: asan tsan fuzz lint format bench
+.PHONY: asan tsan fuzz lint format bench reference
 asan: ## every test under AddressSanitizer and UBSan; a leak fails the run
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan WERROR=1 tests
 	@$(MAKE) --no-print-directory MODE=asan WERROR=1 check
@@ -183,6 +183,9 @@ lint: ## formatting, arrows between folders, clang-tidy, cppcheck; gcc and clang
 	@tests/lint $(C_FILES)
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release WERROR=1 BUILD=$(BUILD)/gcc tests benches
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release WERROR=1 BUILD=$(BUILD)/clang CC=clang tests benches
+
+reference: ## write docs/c-reference.md from the public headers
+	@tests/docs/reference >docs/c-reference.md
 
 format: ## rewrite the C files as .clang-format says
 	clang-format -i $(C_FILES)

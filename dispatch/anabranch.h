@@ -185,11 +185,12 @@ struct anabranch_host {
 	        void *arg);
 };
 
-/* One call of a function. Valid until it has completed. Its members are private. */
+/* One call of a function. Valid until it has completed. `needs` is for functions whose description is written
+ * by hand; the parameters of the others are these values. */
 struct anabranch_call {
 	const struct anabranch_host *host;
-	const json_t *const *needs; /* the values, in the order of the function's needs; never NULL */
-	void *arg;
+	const json_t *const *needs; /* in the order of the description; never NULL */
+	void *arg;                  /* see anabranch_arg */
 };
 
 /* `arg` of the function's description; NULL in those that macros make. */

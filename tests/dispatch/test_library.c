@@ -155,6 +155,11 @@ static enum anabranch_code get_error(struct anabranch *d, const char *name, stru
 
 /* ---- the list ---- */
 
+Test(library, the_header_has_the_version_of_the_program)
+{
+	cr_assert_str_eq(ANABRANCH_VERSION, AB_VERSION);
+}
+
 Test(library, what_resource_defines_is_listed_and_added_in_one_call)
 {
 	struct anabranch *d = anabranch_create();
