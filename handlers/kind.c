@@ -12,6 +12,7 @@ const struct ab_kind *const ab_kinds[] = {
         &ab_kind_value,
         &ab_kind_http,
         &ab_kind_sql,
+        &ab_kind_transaction,
         &ab_kind_text,
         &ab_kind_template,
         &ab_kind_json,

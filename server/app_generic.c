@@ -17,7 +17,7 @@ static bool is_in(const char *key, const char *const *list, size_t count)
 
 bool ab_is_later_key(const char *key)
 {
-	static const char *const later[] = {"if", "retry", "hedge", "cache", "transaction"};
+	static const char *const later[] = {"if", "retry", "hedge", "cache"};
 
 	return is_in(key, later, AB_COUNT(later));
 }
@@ -202,7 +202,7 @@ static bool can_be_missing(const struct ab_kind *kind, const struct ab_conf *map
 {
 	const struct ab_conf *returns = ab_conf_get(map, "returns");
 
-	if (strcmp(kind->name, "sql") != 0)
+	if (strcmp(kind->name, "sql") != 0 && strcmp(kind->name, "transaction") != 0)
 		return waits(kind) && !kind->computes;
 	return returns != NULL && returns->type == AB_CONF_STRING &&
 	       (strcmp(returns->u.string.text, "row") == 0 || strcmp(returns->u.string.text, "value") == 0);

@@ -47,5 +47,6 @@ void ab_sql_close(struct ab_sql *sql);
  * disk), AB_ENOMEM. A write that fails has left nothing, also when it fails by its timeout: while a commit is
  * under way its outcome is waited for. */
 extern const struct ab_kind ab_kind_sql;
+extern const struct ab_kind ab_kind_transaction; /* several statements as one */
 
 #endif

@@ -1,9 +1,9 @@
-/* handlers/sql/job.h: one statement for SQLite on its way: from the worker's loop to a database thread and
- * back.
+/* handlers/sql/job.h: a statement for SQLite on its way, or several as one: from the worker's loop to a
+ * database thread and back.
  *
- * A job is in memory of its own and holds nothing
- * of its request, so it may outlive it: a call that is cancelled or out of time completes at once, and its
- * job only finds its way home. The database's thread touches what is marked so, nothing of the call. */
+ * A job is in memory of its own and holds nothing of its request, so it may outlive it: a call that is
+ * cancelled or out of time completes at once, and its job only finds its way home. The database's thread
+ * touches what is marked so, nothing of the call. */
 #ifndef AB_SQL_JOB_H
 #define AB_SQL_JOB_H
 
@@ -41,6 +41,9 @@ struct ab_sql_job {
 	struct ab_sql_trip trip;
 	_Atomic(enum ab_sql_state) state;
 	struct ab_sqlite_statement *statement;
+	/* Run before it in the same transaction; NULL-terminated, or NULL. Their parameters come first. */
+	struct ab_sqlite_statement **before;
+	bool transaction; /* it is one, whatever its statements do */
 	enum ab_sql_returns returns;
 	uint64_t timeout_ms;
 

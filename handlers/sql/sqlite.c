@@ -108,15 +108,16 @@ static void queue_close(struct queue *queue)
 
 enum ab_code ab_sqlite_submit(struct ab_sqlite *sqlite, struct ab_sql_job *job, struct ab_error *err)
 {
+	bool writes = job->transaction || job->statement->writes;
 	const char *name = sqlite->checker.name;
 
 	if (AB_UNLIKELY(!sqlite->serving))
 		return ab_error_set(
 		        err, AB_EINTERNAL, "database '%s' was opened only to check statements", name);
-	if (AB_LIKELY(queue_push(job->statement->writes ? &sqlite->writes : &sqlite->reads, job)))
+	if (AB_LIKELY(queue_push(writes ? &sqlite->writes : &sqlite->reads, job)))
 		return AB_OK;
 	return ab_error_set(err, AB_EOVERLOAD, "database '%s': %d %s are waiting already", name,
-	        AB_SQLITE_QUEUE, job->statement->writes ? "writes" : "queries");
+	        AB_SQLITE_QUEUE, writes ? "writes" : "queries");
 }
 
 /* ---- threads ---- */
@@ -199,6 +200,7 @@ static struct ab_sqlite_statement *statement_add(
 	statement->index = sqlite->n_statements++;
 	statement->writes = sqlite3_stmt_readonly(stmt) == 0;
 	statement->selects = sqlite3_column_count(stmt) > 0;
+	statement->n_params = (size_t)sqlite3_bind_parameter_count(stmt);
 	statement->next = sqlite->statements;
 	sqlite->statements = statement;
 	return statement;

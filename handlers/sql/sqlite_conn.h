@@ -13,6 +13,7 @@ struct ab_sqlite_statement {
 	size_t len;
 	bool writes;
 	bool selects;
+	size_t n_params;
 	bool named; /* its column names are known to differ */
 	struct ab_sqlite_statement *next;
 };

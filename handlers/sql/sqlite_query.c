@@ -130,18 +130,22 @@ static enum ab_code param_of(
 }
 
 /* The parameters of a call, in its arena, their texts still the needs' own. *ret_bytes: of all texts. */
-static struct ab_sql_param *params_of(struct ab_call *call, size_t *ret_bytes, struct ab_error *err)
+static struct ab_sql_param *params_of(struct ab_call *call, size_t n, size_t *ret_bytes, struct ab_error *err)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	const struct ab_sql_part *part = &statement->parts[0];
-	struct ab_sql_param *params = ab_arena_alloc(call->arena, part->n_params * sizeof(*params));
+	struct ab_sql_param *params = ab_arena_alloc(call->arena, n * sizeof(*params));
+	const struct ab_sql_part *part = statement->parts;
+	size_t in_part = 0;
 
 	*ret_bytes = 0;
 	if (params == NULL)
 		ab_error_set(err, AB_ENOMEM, "out of memory");
-	for (size_t i = 0; params != NULL && i < part->n_params; i++) {
-		const struct ab_ref *ref = &part->params[i];
+	for (size_t i = 0; params != NULL && i < n; i++) {
+		const struct ab_ref *ref;
 
+		for (; in_part == part->n_params; part++)
+			in_part = 0;
+		ref = &part->params[in_part++];
 		if (param_of(&params[i], ab_ref_get(ref, call), call->arena, err) != AB_OK) {
 			ab_error_prefix(err, "parameter '%s'", call->resource->needs[ref->need]);
 			return NULL;
@@ -159,20 +163,27 @@ static struct ab_sql_param *params_of(struct ab_call *call, size_t *ret_bytes, s
 static struct ab_sql_job *job_create(struct ab_call *call, struct ab_error *err)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	size_t bytes, n = statement->parts[0].n_params;
-	struct ab_sql_param *params = params_of(call, &bytes, err);
+	size_t bytes, n = 0, parts = statement->n_parts;
+	struct ab_sql_param *params;
 	struct ab_sql_job *job;
 	char *text;
 
+	for (size_t i = 0; i < parts; i++)
+		n += statement->parts[i].n_params;
+	params = params_of(call, n, &bytes, err);
 	if (params == NULL)
 		return NULL;
-	job = malloc(sizeof(*job) + n * sizeof(*params) + bytes);
+	job = malloc(sizeof(*job) + n * sizeof(*params) + parts * sizeof(*job->before) + bytes);
 	if (job == NULL) {
 		ab_error_set(err, AB_ENOMEM, "out of memory");
 		return NULL;
 	}
 	atomic_init(&job->state, AB_SQL_QUEUED);
-	job->statement = statement->parts[0].checked;
+	job->statement = statement->parts[parts - 1].checked;
+	job->before = (struct ab_sqlite_statement **)(job->params + n);
+	for (size_t i = 0; i < parts; i++)
+		job->before[i] = i + 1 < parts ? statement->parts[i].checked : NULL;
+	job->transaction = parts > 1;
 	job->returns = statement->returns;
 	job->timeout_ms = statement->timeout_ms;
 	job->n_params = n;
@@ -180,7 +191,7 @@ static struct ab_sql_job *job_create(struct ab_call *call, struct ab_error *err)
 	job->call = call;
 	job->deadline = (struct ab_deadline){0};
 	memcpy(job->params, params, n * sizeof(*params));
-	text = (char *)(job->params + n);
+	text = (char *)(job->before + parts);
 	for (size_t i = 0; i < n; i++) {
 		if (params[i].type != AB_SQL_TEXT)
 			continue;

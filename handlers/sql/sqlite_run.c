@@ -37,12 +37,12 @@ static struct ab_sqlite_prepared *run_prepared(
 }
 
 /* The job outlives the step, so its texts are not copied. */
-static int run_bind(sqlite3_stmt *stmt, const struct ab_sql_job *job)
+static int run_bind(sqlite3_stmt *stmt, const struct ab_sql_param *params, size_t n)
 {
 	int rc = SQLITE_OK;
 
-	for (size_t i = 0; i < job->n_params && rc == SQLITE_OK; i++) {
-		const struct ab_sql_param *param = &job->params[i];
+	for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
+		const struct ab_sql_param *param = &params[i];
 		int at = (int)i + 1;
 
 		switch (param->type) {
@@ -122,11 +122,32 @@ static enum ab_code run_steps(struct ab_sqlite_conn *conn, struct ab_sqlite_prep
 	return rc == SQLITE_DONE ? AB_OK : ab_sqlite_conn_error(conn, rc, err);
 }
 
+/* One of those that come before the last of a transaction: its rows are nobody's. */
+static enum ab_code run_before(struct ab_sqlite_conn *conn, const struct ab_sqlite_statement *statement,
+        const struct ab_sql_param *params, struct ab_error *err)
+{
+	struct ab_sqlite_prepared *prepared = run_prepared(conn, statement, err);
+	int rc;
+
+	if (prepared == NULL)
+		return err->code;
+	rc = run_bind(prepared->stmt, params, statement->n_params);
+	if (rc == SQLITE_OK)
+		while ((rc = sqlite3_step(prepared->stmt)) == SQLITE_ROW)
+			;
+	if (rc != SQLITE_DONE)
+		ab_sqlite_conn_error(conn, rc, err);
+	sqlite3_reset(prepared->stmt);
+	sqlite3_clear_bindings(prepared->stmt);
+	return rc == SQLITE_DONE ? AB_OK : err->code;
+}
+
 static enum ab_code run_statement(struct ab_sqlite_conn *conn, struct ab_sqlite_prepared *prepared,
-        struct ab_sql_job *job, struct ab_sql_rows *rows, struct ab_error *err)
+        struct ab_sql_job *job, const struct ab_sql_param *params, struct ab_sql_rows *rows,
+        struct ab_error *err)
 {
 	sqlite3_int64 before = sqlite3_total_changes64(conn->db);
-	int rc = run_bind(prepared->stmt, job);
+	int rc = run_bind(prepared->stmt, params, job->n_params - (size_t)(params - job->params));
 	enum ab_code code = rc != SQLITE_OK ? ab_sqlite_conn_error(conn, rc, err)
 	                                    : run_steps(conn, prepared, job, rows, err);
 
@@ -149,11 +170,16 @@ static enum ab_code run_control(struct ab_sqlite_conn *conn, sqlite3_stmt *stmt,
 static enum ab_code run_write(struct ab_sqlite_conn *conn, struct ab_sqlite_prepared *prepared,
         struct ab_sql_job *job, struct ab_sql_rows *rows, struct ab_error *err)
 {
+	const struct ab_sql_param *params = job->params;
 	struct ab_error ignored;
 	enum ab_code code = run_control(conn, conn->begin, err);
 
+	for (struct ab_sqlite_statement **s = job->before; s != NULL && *s != NULL && code == AB_OK; s++) {
+		code = run_before(conn, *s, params, err);
+		params += (*s)->n_params;
+	}
 	if (code == AB_OK)
-		code = run_statement(conn, prepared, job, rows, err);
+		code = run_statement(conn, prepared, job, params, rows, err);
 	if (code == AB_OK && !ab_sql_job_move(job, AB_SQL_RUNNING, AB_SQL_COMMITTING))
 		code = ab_error_set(err, AB_ECANCELED, "database '%s': rolled back", conn->name);
 	if (code == AB_OK)
@@ -201,10 +227,10 @@ void ab_sqlite_run(struct ab_sqlite_conn *conn, struct ab_sql_job *job)
 	prepared = run_prepared(conn, job->statement, err);
 	if (prepared == NULL)
 		code = err->code;
-	else if (job->statement->writes)
+	else if (job->transaction || job->statement->writes)
 		code = run_write(conn, prepared, job, &rows, err);
 	else
-		code = run_statement(conn, prepared, job, &rows, err);
+		code = run_statement(conn, prepared, job, job->params, &rows, err);
 	if (code == AB_OK)
 		job->value = ab_sql_rows_end(&rows, err);
 	else

@@ -1,4 +1,4 @@
-/* handlers/sql/statement.c: the kind `sql`, from the app file to a checked statement.
+/* handlers/sql/statement.c: the kinds `sql` and `transaction`, from the app file to checked statements.
  *
  * Each placeholder becomes what the engine writes for a parameter; where it stood is kept, so that what the
  * engine says of an offset is said of the text as the user wrote it. */
@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { LABEL_BYTES = 200 };
+enum {
+	LABEL_BYTES = 200,
+	MAX_PARTS = 32, /* of a transaction */
+};
 
 /* Where the scanner's findings go. */
 struct scanning {
@@ -47,7 +50,8 @@ static const char *refused_word(enum ab_sql_dialect dialect, const char *word, s
 	        "EXECUTE", "DEALLOCATE", "DECLARE", "FETCH", "MOVE", "CLOSE", "LOAD"};
 
 	if (is_word_of(word, len, transactions, AB_COUNT(transactions)))
-		return "each write is a transaction of its own; expected a statement that reads or writes rows";
+		return "each write is a transaction of its own, and several are one under `transaction`; expected a "
+		       "statement that reads or writes rows";
 	if (is_word_of(word, len, files, AB_COUNT(files)))
 		return "not allowed in an app; expected a statement that reads or writes rows";
 	if (dialect != AB_SQL_POSTGRES)
@@ -98,10 +102,10 @@ static struct ab_database *compile_database(struct ab_compile *compile)
 
 /* ---- the statement ---- */
 
-static bool compile_text(struct ab_compile *compile, struct ab_sql_text *text)
+static bool compile_text(struct ab_compile *compile, const struct ab_conf *value, struct ab_sql_text *text)
 {
 	static const char *const keys[] = {"file", NULL};
-	const struct ab_conf *value = compile->value, *file;
+	const struct ab_conf *file;
 
 	*text = (struct ab_sql_text){0};
 	if (value->type != AB_CONF_MAP) {
@@ -204,9 +208,10 @@ static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *
         const struct ab_sql_scan *scan, struct ab_sql_statement *statement, struct ab_sql_part *part)
 {
 	const struct ab_sql_engine *engine = statement->database->engine;
+	bool last = part == &statement->parts[statement->n_parts - 1];
 	struct ab_sql_check check = {
 	        .n_params = scan->count,
-	        .named = statement->returns == AB_SQL_ROWS || statement->returns == AB_SQL_ROW,
+	        .named = last && (statement->returns == AB_SQL_ROWS || statement->returns == AB_SQL_ROW),
 	        .writes = compile->writes || scan->writes,
 	};
 	struct ab_sql_checked checked = {0};
@@ -229,7 +234,7 @@ static bool compile_check(struct ab_compile *compile, const struct ab_sql_text *
 	}
 	part->checked = checked.statement;
 	statement->writes |= checked.writes;
-	if (checked.selects || statement->returns == AB_SQL_COUNT ||
+	if (checked.selects || !last || statement->returns == AB_SQL_COUNT ||
 	        ab_conf_get(compile->map, "returns") == NULL)
 		return true;
 	ab_diag(compile->diags, ab_conf_get(compile->map, "returns")->pos,
@@ -262,6 +267,28 @@ static char *label_of(const struct ab_sql_text *text, const struct ab_sql_scan *
 	return strndup(label, len);
 }
 
+/* Several are told apart by semicolons, as many as fit on the line. */
+static bool label_add(
+        struct ab_sql_statement *statement, const struct ab_sql_text *text, const struct ab_sql_scan *scan)
+{
+	char *label = label_of(text, scan), *both = NULL;
+
+	if (label == NULL || statement->label == NULL) {
+		statement->label = label;
+		return label != NULL;
+	}
+	if (strlen(statement->label) + strlen(label) + 2 > LABEL_BYTES) {
+		free(label);
+		return true;
+	}
+	if (asprintf(&both, "%s; %s", statement->label, label) < 0)
+		both = NULL;
+	free(label);
+	free(statement->label);
+	statement->label = both;
+	return both != NULL;
+}
+
 static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text *text,
         const struct ab_sql_scan *scan, struct ab_sql_statement *statement, struct ab_sql_part *part)
 {
@@ -280,10 +307,10 @@ static bool compile_scanned(struct ab_compile *compile, const struct ab_sql_text
 	if (!compile_params(compile, text, scan, part) ||
 	        !compile_check(compile, text, scan, statement, part))
 		return false;
-	statement->label = label_of(text, scan);
-	if (statement->label == NULL)
-		ab_diag(compile->diags, compile->value->pos, "out of memory");
-	return statement->label != NULL;
+	if (label_add(statement, text, scan))
+		return true;
+	ab_diag(compile->diags, compile->value->pos, "out of memory");
+	return false;
 }
 
 /* One statement in `text` as part of the resource's. False after mistakes. */
@@ -321,44 +348,67 @@ static bool compile_ends(struct ab_compile *compile, struct ab_sql_statement *st
 	return false;
 }
 
-/* The statement in `text`, or NULL after mistakes. */
-static struct ab_sql_statement *compile_statement(struct ab_compile *compile, const struct ab_sql_text *text)
+/* A statement of `n` parts without its parts, and whether all else of it is whole; NULL without memory. */
+static struct ab_sql_statement *compile_whole(struct ab_compile *compile, size_t n, bool *ret_whole)
 {
-	struct ab_sql_statement *statement = calloc(1, sizeof(*statement) + sizeof(statement->parts[0]));
-	bool whole;
+	struct ab_sql_statement *statement = calloc(1, sizeof(*statement) + n * sizeof(statement->parts[0]));
 
 	if (statement == NULL) {
 		ab_diag(compile->diags, compile->value->pos, "out of memory");
 		return NULL;
 	}
-	statement->n_parts = 1;
+	statement->n_parts = n;
 	statement->writes = compile->writes;
 	statement->database = compile_database(compile);
-	whole = compile_returns(compile, &statement->returns) && statement->database != NULL;
-	if (compile_part(compile, text, whole, statement, &statement->parts[0]) &&
-	        compile_ends(compile, statement))
-		return statement;
-	ab_sql_statement_free(statement);
-	return NULL;
+	*ret_whole = compile_returns(compile, &statement->returns) && statement->database != NULL;
+	return statement;
 }
 
-static bool compile_sql(struct ab_compile *compile)
+/* All statements, from their texts; the resource's config, or false after mistakes. */
+static bool compile_items(struct ab_compile *compile, const struct ab_conf *const *items, size_t n)
 {
 	struct ab_sql_statement *statement;
-	struct ab_sql_text text;
+	bool whole, ok = true;
 
-	if (!compile_text(compile, &text))
+	statement = compile_whole(compile, n, &whole);
+	for (size_t i = 0; statement != NULL && i < n; i++) {
+		struct ab_sql_text text;
+
+		if (!compile_text(compile, items[i], &text)) {
+			ok = false;
+			continue;
+		}
+		ok &= compile_part(compile, &text, whole, statement, &statement->parts[i]);
+		ab_sql_text_fini(&text);
+	}
+	if (statement == NULL || !ok || !compile_ends(compile, statement)) {
+		ab_sql_statement_free(statement);
 		return false;
-	statement = compile_statement(compile, &text);
-	ab_sql_text_fini(&text);
-	if (statement == NULL)
-		return false;
+	}
 	compile->resource->config = statement;
 	compile->writes |= statement->writes;
 	compile->timeout_ms = statement->timeout_ms;
 	compile->resource->writes = compile->writes;
 	compile->resource->timeout_ms = compile->timeout_ms;
 	return true;
+}
+
+static bool compile_sql(struct ab_compile *compile)
+{
+	return compile_items(compile, &compile->value, 1);
+}
+
+static bool compile_transaction(struct ab_compile *compile)
+{
+	const struct ab_conf *list = compile->value;
+
+	if (!ab_conf_want(list, AB_CONF_LIST, "`transaction`", compile->diags))
+		return false;
+	if (list->u.list.count >= 1 && list->u.list.count <= MAX_PARTS)
+		return compile_items(compile, list->u.list.items, list->u.list.count);
+	ab_diag(compile->diags, list->pos, "`transaction` of %zu statements; expected 1 to %d",
+	        list->u.list.count, MAX_PARTS);
+	return false;
 }
 
 void ab_sql_statement_free(void *config)
@@ -410,5 +460,14 @@ const struct ab_kind ab_kind_sql = {
         .keys = (const char *const[]){"returns", "database", NULL},
         .handler = &sql_handler,
         .compile = compile_sql,
+        .describe = describe_sql,
+};
+
+/* Several statements as one: all or nothing, and the last one's rows are the value. */
+const struct ab_kind ab_kind_transaction = {
+        .name = "transaction",
+        .keys = (const char *const[]){"returns", "database", NULL},
+        .handler = &sql_handler,
+        .compile = compile_transaction,
         .describe = describe_sql,
 };

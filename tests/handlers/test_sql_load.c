@@ -60,18 +60,16 @@ Test(sql_load, a_mistake_in_a_statement_has_its_place)
 	                "1:1: two columns named 'id'; give one another name with AS"},
 	        {"-- all\nSELECT * FROM people, pets",
 	                "2:1: two columns named 'id'; give one another name with AS"},
-	        {"BEGIN",
-	                "1:1: BEGIN: each write is a transaction of its own; expected a statement that reads or "
-	                "writes rows"},
-	        {" commit ",
-	                "1:2: commit: each write is a transaction of its own; expected a statement that reads or "
-	                "writes rows"},
+	        {"BEGIN", "1:1: BEGIN: each write is a transaction of its own, and several are one under "
+	                  "`transaction`; expected a statement that reads or writes rows"},
+	        {" commit ", "1:2: commit: each write is a transaction of its own, and several are one under "
+	                     "`transaction`; expected a statement that reads or writes rows"},
 	        {"ROLLBACK",
-	                "1:1: ROLLBACK: each write is a transaction of its own; expected a statement that reads "
-	                "or writes rows"},
+	                "1:1: ROLLBACK: each write is a transaction of its own, and several are one under "
+	                "`transaction`; expected a statement that reads or writes rows"},
 	        {"SAVEPOINT a",
-	                "1:1: SAVEPOINT: each write is a transaction of its own; expected a statement that "
-	                "reads or writes rows"},
+	                "1:1: SAVEPOINT: each write is a transaction of its own, and several are one under "
+	                "`transaction`; expected a statement that reads or writes rows"},
 	        {"ATTACH 'x' AS y",
 	                "1:1: ATTACH: not allowed in an app; expected a statement that reads or writes rows"},
 	        {"VACUUM INTO 'x'",

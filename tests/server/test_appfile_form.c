@@ -260,7 +260,7 @@ static const struct wrong yaml_form[] = {
 		"routes: 5\n",
 		"app.yaml:1:1: unknown key 'resorces' in the app file; expected server, defaults, upstreams, databases, resources, routes, errors, include or modules; did you mean 'resources'?\n"
 		"app.yaml:3:6: unquoted yes could be a string or a boolean; expected \"yes\" or true\n"
-		"app.yaml:4:3: resource 'b' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
+		"app.yaml:4:3: resource 'b' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
 		"app.yaml:5:9: routes is the number 5; expected a mapping"},
 };
 

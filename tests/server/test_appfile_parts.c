@@ -33,19 +33,19 @@ static const struct wrong resources[] = {
 	{"no kind",
 		"resources:\n"
 		"  a: {name: World}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native (for a mapping as such: value: {...})"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native (for a mapping as such: value: {...})"},
 	{"an empty mapping",
 		"resources:\n"
 		"  a: {}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native (for a mapping as such: value: {...})"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native (for a mapping as such: value: {...})"},
 	{"a misspelled kind",
 		"resources:\n"
 		"  a: {templat: x.html}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'template'?"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native; did you mean 'template'?"},
 	{"a kind in capitals",
 		"resources:\n"
 		"  a: {SQL: SELECT 1}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'sql'?"},
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native; did you mean 'sql'?"},
 	{"two kinds",
 		"resources:\n"
 		"  a: {text: x, json: {}}\n",
@@ -62,18 +62,17 @@ static const struct wrong resources[] = {
 	{"keys of later versions",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
-		"  a: {http: GET catalog/x, if: x, retry: 3, cache: 1m, hedge: 1, transaction: true}\n",
+		"  a: {http: GET catalog/x, if: x, retry: 3, cache: 1m, hedge: 1}\n",
 		"app.yaml:3:28: 'if' is not yet in this version; expected it left out\n"
 		"app.yaml:3:35: 'retry' is not yet in this version; expected it left out\n"
 		"app.yaml:3:45: 'cache' is not yet in this version; expected it left out\n"
-		"app.yaml:3:56: 'hedge' is not yet in this version; expected it left out\n"
-		"app.yaml:3:66: 'transaction' is not yet in this version; expected it left out"},
+		"app.yaml:3:56: 'hedge' is not yet in this version; expected it left out"},
 	{"one mistake does not hide another",
 		"resources:\n"
 		"  a: {txt: x}\n"
 		"  b: {text: x, foo: 1}\n"
 		"  c: {text: \"{{a}}{{b}}{{d}}\"}\n",
-		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
+		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
 		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, each, fallback, optional, needs or infer\n"
 		"app.yaml:4:24: resource 'c' needs 'd', which is no resource, and no route accepts it; expected one or the other"},
 	{"an unresolvable need",

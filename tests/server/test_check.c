@@ -62,7 +62,7 @@ Test(check, mistakes_come_in_the_order_of_the_file_and_exit_2)
 	          "  size: 0x10\n",
 	        2, "",
 	        "app.yaml:2:10: answer: no resource 'pgae'; did you mean 'page'?\n"
-	        "app.yaml:4:3: resource 'page' has no kind; expected one of value, http, sql, text, template, json, url, call, jq, require, native; did "
+	        "app.yaml:4:3: resource 'page' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native; did "
 	        "you mean 'text'?\n"
 	        "app.yaml:5:9: unquoted 0x10 could be a string or a number; expected \"0x10\" or 16\n");
 }
