@@ -388,15 +388,40 @@ static bool drop_item(struct each_config *config, struct ab_scope *scope, const 
 	return !own;
 }
 
+/* The condition is its last need, and in its dispatcher: nobody else knows of it. */
+static enum ab_code add_inner(struct each_config *config, const struct ab_resource *resource,
+        const struct ab_resource *condition, struct ab_error *err)
+{
+	struct ab_resource inner = *resource;
+	const char **needs;
+	enum ab_code code;
+
+	if (condition == NULL)
+		return ab_dispatcher_add(config->dispatcher, resource, err);
+	needs = calloc(resource->n_needs + 1, sizeof(*needs));
+	if (needs != NULL)
+		memcpy(needs, resource->needs, resource->n_needs * sizeof(*needs));
+	else
+		inner.n_needs = 0; /* it is taken all the same */
+	if (needs != NULL)
+		needs[inner.n_needs++] = condition->name;
+	inner.needs = needs;
+	inner.conditional = needs != NULL;
+	code = ab_dispatcher_add(config->dispatcher, &inner, err);
+	free(needs);
+	return needs == NULL && code == AB_OK ? ab_error_set(err, AB_ENOMEM, "out of memory") : code;
+}
+
 static bool compile(struct each_config *config, struct ab_scope *scope, const struct ab_each_spec *spec,
         const struct ab_resource *resource, struct ab_diags *diags)
 {
 	struct ab_error err;
-	enum ab_code code = ab_dispatcher_add(config->dispatcher, resource, &err);
+	enum ab_code code = add_inner(config, resource, spec->condition, &err);
 
 	if (code == AB_OK)
 		code = compile_plan(config, resource->name, scope, &err);
-	config->spec = (struct ab_each_spec){.concurrency = spec->concurrency, .max = spec->max};
+	config->spec = (struct ab_each_spec){
+	        .concurrency = spec->concurrency, .max = spec->max, .condition = spec->condition};
 	config->spec.as = config->as = strdup(spec->as);
 	config->n_needs = (unsigned)scope->n_needs;
 	if (code == AB_OK && config->as == NULL)

@@ -33,6 +33,8 @@ struct ab_each_spec {
 	const struct ab_conf *list; /* `each` */
 	unsigned concurrency;       /* items at a time, at least 1 */
 	unsigned max;               /* items; more is an error */
+	/* A resource of the inner dispatcher that decides whether an item is run, or NULL. */
+	const struct ab_resource *condition;
 };
 
 /* The need `as` of `scope`, before anything else is compiled in it. False after reporting. */

@@ -201,6 +201,7 @@ void ab_app_destroy(struct ab_app *app)
 		ab_scope_fini(&app->resources[i].scope);
 	if (parts != NULL) {
 		ab_app_free_postponed(app);
+		ab_app_free_conditions(app);
 		ab_app_modules_fini(parts);
 		free(parts->list);
 		free(parts->upstreams);

@@ -112,9 +112,11 @@ static void add_given(struct known *known, const struct ab_app *app)
 	known->n_given = known->count;
 }
 
+/* A condition's name is nobody's to use. */
 static void add_resource(const struct ab_resource *resource, void *arg)
 {
-	known_add(arg, resource->name);
+	if (resource->handler != ab_kind_condition.handler)
+		known_add(arg, resource->name);
 }
 
 /* ---- needs ---- */
@@ -355,7 +357,8 @@ void ab_app_check_use(struct ab_app *app, struct ab_diags *diags)
 
 		if (resource->resource != NULL)
 			ab_text_each_inner(ab_each_inner(resource->resource), hint_inner, &inner);
-		if (routes && !used[i] && strcmp(resource->pair->pos.file, top->file) == 0)
+		if (routes && !used[i] && resource->kind != &ab_kind_condition &&
+		        strcmp(resource->pair->pos.file, top->file) == 0)
 			ab_hint(diags, resource->pair->pos, "no route uses resource '%.60s'",
 			        resource->pair->key);
 	}

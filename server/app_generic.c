@@ -4,7 +4,7 @@
 #include <string.h>
 
 const char *const ab_generic_keys[] = {
-        "timeout", "missing", "pass", "fallback", "optional", "writes", "needs", "infer", "raw", NULL};
+        "timeout", "missing", "pass", "fallback", "optional", "writes", "if", "needs", "infer", "raw", NULL};
 const size_t ab_generic_defaults = 6;
 
 static bool is_in(const char *key, const char *const *list, size_t count)
@@ -17,7 +17,7 @@ static bool is_in(const char *key, const char *const *list, size_t count)
 
 bool ab_is_later_key(const char *key)
 {
-	static const char *const later[] = {"if", "retry", "hedge", "cache"};
+	static const char *const later[] = {"retry", "hedge", "cache"};
 
 	return is_in(key, later, AB_COUNT(later));
 }

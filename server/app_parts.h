@@ -80,6 +80,25 @@ bool ab_each_read(struct ab_each *each, const struct ab_conf *map, const char *w
 bool ab_each_wrap(
         struct ab_each *each, struct ab_scope *scope, struct ab_resource *resource, struct ab_diags *diags);
 
+/* ---- if (app_condition.c) ---- */
+
+/* What a condition hangs on. */
+struct ab_condition {
+	struct ab_app *app;
+	const struct ab_source *source;
+	const char *owner;          /* the resource's name */
+	const struct ab_conf *conf; /* `if` */
+	const struct ab_conf *map;  /* the owner's mapping, whose `needs` and `infer` hold for it */
+	struct ab_diags *diags;
+};
+
+/* Add a condition to `dispatcher` as a resource "OWNER.if", a name that no user can give. `scope` NULL: it
+ * stands for itself, in a scope like its owner's. Else it shares the scope, its needs are all that this has,
+ * and only who holds the dispatcher knows of it. NULL after mistakes. */
+const struct ab_resource *ab_app_add_condition(
+        const struct ab_condition *condition, struct ab_dispatcher *dispatcher, struct ab_scope *scope);
+void ab_app_free_conditions(struct ab_app *app);
+
 /* ---- calls (app_nested.c) ---- */
 
 /* Put off a resource that is a call. False when it is none; *ret_ok is false without memory. */
@@ -120,7 +139,8 @@ struct ab_app_parts {
 	size_t n_list;
 	struct ab_app_upstream *upstreams;
 	size_t n_upstreams;
-	struct ab_pending *pending; /* calls, app_nested.c's own */
+	struct ab_pending *pending;           /* calls, app_nested.c's own */
+	struct ab_condition_pair *conditions; /* app_condition.c's own */
 	struct ab_app_module *modules;
 	size_t n_modules;
 	size_t resources_size;
@@ -129,6 +149,9 @@ struct ab_app_parts {
 };
 
 struct ab_app_source *ab_app_source(struct ab_app *app, const struct ab_source *source);
+/* Keep what the app knows of a resource besides the engine; takes the scope. False without memory. */
+bool ab_app_remember(struct ab_app *app, const struct ab_resource *resource, const struct ab_kind *kind,
+        const struct ab_conf_pair *pair, struct ab_scope *scope);
 struct ab_app_upstream *ab_app_upstream(const struct ab_app *app, const struct ab_conf_pair *pair);
 
 /* ---- app_modules.c ---- */

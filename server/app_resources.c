@@ -343,9 +343,9 @@ static void stand_in_start(struct ab_call *call)
 
 static const struct ab_handler stand_in = {.kind = "mistake", .start = stand_in_start};
 
-static bool remember(struct making *m)
+bool ab_app_remember(struct ab_app *app, const struct ab_resource *resource, const struct ab_kind *kind,
+        const struct ab_conf_pair *pair, struct ab_scope *scope)
 {
-	struct ab_app *app = m->app;
 	size_t size = app->parts->resources_size;
 
 	if (app->n_resources == size) {
@@ -359,13 +359,13 @@ static bool remember(struct making *m)
 		app->parts->resources_size = size;
 	}
 	app->resources[app->n_resources++] = (struct ab_app_resource){
-	        .resource = ab_dispatcher_find(m->dispatcher, m->pair->key),
-	        .kind = m->kind,
-	        .pair = m->pair,
-	        .scope = m->scope,
+	        .resource = resource,
+	        .kind = kind,
+	        .pair = pair,
+	        .scope = *scope,
 	};
 	app->parts->n_by_resource = 0;
-	m->scope = (struct ab_scope){0};
+	*scope = (struct ab_scope){0};
 	return true;
 }
 
@@ -398,7 +398,8 @@ static bool add(struct making *m, struct ab_resource *resource, bool ok)
 		ab_diag(m->diags, m->pair->pos, "%s", err.text);
 		return false;
 	}
-	if (!remember(m)) {
+	if (!ab_app_remember(
+	            m->app, ab_dispatcher_find(m->dispatcher, m->pair->key), m->kind, m->pair, &m->scope)) {
 		ab_diag(m->diags, m->pair->pos, "out of memory");
 		return false;
 	}
@@ -446,6 +447,53 @@ static void hint_optional(const struct making *m)
 		        "optional of %s never comes into play: its fallback stands in first", m->what);
 }
 
+/* The condition for each item, in what will be the item's dispatcher. */
+static bool condition_inside(struct making *m, const struct ab_condition *condition)
+{
+	m->each.inner = ab_dispatcher_create();
+	if (m->each.inner != NULL)
+		m->each.spec.condition = ab_app_add_condition(condition, m->each.inner, &m->scope);
+	if (m->each.spec.condition != NULL)
+		return true;
+	ab_dispatcher_destroy(m->each.inner);
+	m->each.inner = NULL;
+	return false;
+}
+
+/* The condition for the whole, beside the resource, which hangs on it: its last need. */
+static bool condition_beside(
+        struct making *m, const struct ab_condition *condition, struct ab_resource *resource)
+{
+	const struct ab_resource *beside = ab_app_add_condition(condition, m->dispatcher, NULL);
+	unsigned need;
+
+	resource->conditional = true;
+	return beside != NULL && ab_scope_need(&m->scope, beside->name, condition->conf->pos, &need);
+}
+
+/* What the resource hangs on, and how often it runs. A condition that speaks of the item is judged for each.
+ */
+static bool compile_around(struct making *m, struct ab_resource *resource)
+{
+	const struct ab_condition condition = {
+	        .app = m->app,
+	        .source = m->in->source,
+	        .owner = m->pair->key,
+	        .conf = ab_conf_get(m->map, "if"),
+	        .map = m->map,
+	        .diags = m->diags,
+	};
+	const struct ab_conf *conf = condition.conf;
+	bool inside = conf != NULL && m->each.spec.list != NULL && conf->type == AB_CONF_STRING &&
+	              ab_jq_mentions(conf->u.string.text, conf->u.string.len, m->each.spec.as);
+
+	if (inside && !condition_inside(m, &condition))
+		return false;
+	if (m->each.spec.list != NULL && !ab_each_wrap(&m->each, &m->scope, resource, m->diags))
+		return false;
+	return conf == NULL || inside || condition_beside(m, &condition, resource);
+}
+
 static bool compile(struct making *m, struct ab_resource *resource)
 {
 	bool ok = true, whole = true;
@@ -480,7 +528,7 @@ static bool compile(struct making *m, struct ab_resource *resource)
 		ab_diag(m->diags, m->pair->pos, "out of memory");
 		return false;
 	}
-	return m->each.spec.list == NULL || ab_each_wrap(&m->each, &m->scope, resource, m->diags);
+	return compile_around(m, resource);
 }
 
 bool ab_app_add_resource(struct ab_app *app, const struct ab_source *source, struct ab_dispatcher *dispatcher,

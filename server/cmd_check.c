@@ -4,6 +4,7 @@
 #include "routes.h"
 
 #include "../handlers/http/http.h"
+#include "../handlers/jq/jq.h"
 
 #include <getopt.h>
 
@@ -51,7 +52,8 @@ static int compile(const struct ab_sources *sources, struct ab_shared *shared, s
 		return failed(err.text);
 	app = ab_app_compile(sources, shared, &env, &options, diags);
 	if (app != NULL) {
-		counts->resources = app->n_resources;
+		for (size_t i = 0; i < app->n_resources; i++)
+			counts->resources += app->resources[i].kind != &ab_kind_condition;
 		counts->routes = app->router == NULL ? 0 : ab_router_count(app->router);
 	}
 	ab_app_destroy(app);

@@ -2,6 +2,7 @@
  * below it, further in. */
 #include "plan_node.h"
 
+#include "../handlers/jq/jq.h"
 #include "../handlers/nested.h"
 
 #include <inttypes.h>
@@ -62,7 +63,14 @@ static void print_each(const struct ab_resource *resource)
 {
 	const struct ab_each_spec *spec = ab_each_spec(resource);
 
+	char filter[1024];
+
 	printf("; for each %s, up to %u at a time, at most %u", spec->as, spec->concurrency, spec->max);
+	if (spec->condition != NULL) {
+		ab_kind_condition.describe(spec->condition->config, filter, sizeof(filter));
+		shorten(filter);
+		printf("; if  %s", filter);
+	}
 	print_words(ab_each_inner(resource));
 	if (resource->fallback != NULL)
 		printf("; each_fallback: a value");

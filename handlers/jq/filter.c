@@ -274,6 +274,37 @@ void ab_jq_filter_free(void *config)
 	free(filter);
 }
 
+struct mention {
+	const char *name;
+	bool found;
+};
+
+static void on_mention(void *arg, size_t offset, const char *text, size_t name_len, size_t len)
+{
+	struct mention *mention = arg;
+
+	(void)offset;
+	(void)len;
+	mention->found |= strlen(mention->name) == name_len && memcmp(mention->name, text, name_len) == 0;
+}
+
+static void ignore_mistake(void *arg, size_t offset, const char *message)
+{
+	(void)arg;
+	(void)offset;
+	(void)message;
+}
+
+bool ab_jq_mentions(const char *text, size_t len, const char *name)
+{
+	static const struct ab_jq_scan_fns fns = {.need = on_mention, .mistake = ignore_mistake};
+	struct mention mention = {.name = name};
+	struct ab_jq_scan scan;
+
+	ab_jq_scan(text, len, &fns, &mention, &scan);
+	return mention.found;
+}
+
 /* ---- the kinds ---- */
 
 static bool jq_compile_kind(struct ab_compile *compile)

@@ -33,4 +33,7 @@ extern const struct ab_kind ab_kind_require;
  * mapping without keys of its own. */
 extern const struct ab_kind ab_kind_condition;
 
+/* Whether a filter needs this name. */
+bool ab_jq_mentions(const char *text, size_t len, const char *name);
+
 #endif

@@ -53,27 +53,26 @@ static const struct wrong resources[] = {
 	{"an unknown key",
 		"resources:\n"
 		"  a: {text: x, tpye: html}\n",
-		"app.yaml:2:16: unknown key 'tpye' in resource 'a'; expected text, type, each, fallback, optional, needs or infer; did you mean 'type'?"},
+		"app.yaml:2:16: unknown key 'tpye' in resource 'a'; expected text, type, each, fallback, optional, if, needs or infer; did you mean 'type'?"},
 	{"an unknown key of http",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
 		"  a: {http: GET catalog/x, header: {}}\n",
-		"app.yaml:3:28: unknown key 'header' in resource 'a'; expected http, headers, body, form, expect, returns, each, timeout, missing, pass, fallback, optional, writes, needs, infer or raw; did you mean 'headers'?"},
+		"app.yaml:3:28: unknown key 'header' in resource 'a'; expected http, headers, body, form, expect, returns, each, timeout, missing, pass, fallback, optional, writes, if, needs, infer or raw; did you mean 'headers'?"},
 	{"keys of later versions",
 		"upstreams: {catalog: {url: \"http://127.0.0.1:9\"}}\n"
 		"resources:\n"
-		"  a: {http: GET catalog/x, if: x, retry: 3, cache: 1m, hedge: 1}\n",
-		"app.yaml:3:28: 'if' is not yet in this version; expected it left out\n"
-		"app.yaml:3:35: 'retry' is not yet in this version; expected it left out\n"
-		"app.yaml:3:45: 'cache' is not yet in this version; expected it left out\n"
-		"app.yaml:3:56: 'hedge' is not yet in this version; expected it left out"},
+		"  a: {http: GET catalog/x, retry: 3, cache: 1m, hedge: 1}\n",
+		"app.yaml:3:28: 'retry' is not yet in this version; expected it left out\n"
+		"app.yaml:3:38: 'cache' is not yet in this version; expected it left out\n"
+		"app.yaml:3:49: 'hedge' is not yet in this version; expected it left out"},
 	{"one mistake does not hide another",
 		"resources:\n"
 		"  a: {txt: x}\n"
 		"  b: {text: x, foo: 1}\n"
 		"  c: {text: \"{{a}}{{b}}{{d}}\"}\n",
 		"app.yaml:2:3: resource 'a' has no kind; expected one of value, http, sql, transaction, text, template, json, url, call, jq, require, native; did you mean 'text'?\n"
-		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, each, fallback, optional, needs or infer\n"
+		"app.yaml:3:16: unknown key 'foo' in resource 'b'; expected text, type, each, fallback, optional, if, needs or infer\n"
 		"app.yaml:4:24: resource 'c' needs 'd', which is no resource, and no route accepts it; expected one or the other"},
 	{"an unresolvable need",
 		"resources:\n"
