@@ -2,6 +2,7 @@
 #include "function.h"
 
 #include "alloc.h"
+#include "held.h"
 
 #include <string.h>
 
@@ -93,83 +94,18 @@ void ab_error_publish(struct anabranch_error *ret, const struct ab_error *err)
 	snprintf(ret->message, sizeof(ret->message), "%s", err->message != NULL ? err->message : err->text);
 }
 
-/* ---- references that were borrowed ---- */
-
-enum { SEARCHED = 100000, SEARCH_DEPTH = 200 };
-
-struct search {
-	const json_t **seen; /* what the needs hold, sorted */
-	size_t count, size;
-	bool failed;
-};
-
-static void search_add(struct search *s, const json_t *value, unsigned depth)
-{
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	if (s->count == SEARCHED || depth == SEARCH_DEPTH || s->failed)
-		return;
-	if (s->count == s->size) {
-		size_t size = s->size > 0 ? 2 * s->size : 64;
-		const json_t **more = realloc(s->seen, size * sizeof(*more));
-
-		s->failed = more == NULL;
-		if (s->failed)
-			return;
-		s->seen = more;
-		s->size = size;
-	}
-	s->seen[s->count++] = value;
-	json_array_foreach((json_t *)(uintptr_t)value, i, item) search_add(s, item, depth + 1);
-	json_object_foreach((json_t *)(uintptr_t)value, key, item) search_add(s, item, depth + 1);
-}
-
-static int by_address(const void *a, const void *b)
-{
-	uintptr_t x = (uintptr_t) * (const json_t *const *)a, y = (uintptr_t) * (const json_t *const *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Something in `value` that the needs hold as well, and that is counted only once: two will release it. */
-static bool search_find(const struct search *s, const json_t *value, unsigned depth)
-{
-	bool found = value->refcount == 1 &&
-	             bsearch(&value, s->seen, s->count, sizeof(*s->seen), by_address) != NULL;
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	if (depth == SEARCH_DEPTH || value->refcount != 1)
-		return found;
-	json_array_foreach((json_t *)(uintptr_t)value, i, item) found |= search_find(s, item, depth + 1);
-	json_object_foreach((json_t *)(uintptr_t)value, key, item) found |= search_find(s, item, depth + 1);
-	return found;
-}
-
-/* The first need of which the value holds a part without a count of its own, or -1. */
-static int borrowed_from(const struct ab_function *function, const json_t *const *needs, const json_t *value)
-{
-	int found = -1;
-
-	for (unsigned i = 0; i < function->spec.n_needs && found < 0; i++) {
-		struct search s = {0};
-
-		search_add(&s, needs[i], 0);
-		if (!s.failed)
-			qsort(s.seen, s.count, sizeof(*s.seen), by_address);
-		if (!s.failed && search_find(&s, value, 0))
-			found = (int)i;
-		free(s.seen);
-	}
-	return found;
-}
-
 /* ---- results ---- */
 
-static void judge_value(const struct ab_function *function, const json_t *const *needs,
+/* What is held by the needs, unless nobody wants to know. */
+static void held_note(
+        struct ab_held *held, const struct ab_function *function, const json_t *const *needs, bool exact)
+{
+	ab_held_init(held);
+	for (unsigned i = 0; function->checked && i < function->spec.n_needs; i++)
+		ab_held_add(held, needs[i], i, exact);
+}
+
+static void judge_value(const struct ab_function *function, struct ab_held *held,
         const struct anabranch_result *result, struct ab_outcome *ret)
 {
 	int need;
@@ -180,12 +116,12 @@ static void judge_value(const struct ab_function *function, const json_t *const 
 		        "is not UTF-8, and without memory; json_null() is null");
 		return;
 	}
-	need = function->checked ? borrowed_from(function, needs, result->value) : -1;
+	need = function->checked ? ab_held_find(held, result->value) : -1;
 	if (need < 0) {
 		ret->value = result->value;
 		return;
 	}
-	/* What is wrongly counted is not released: somebody else will. */
+	json_decref(result->value);
 	ab_error_set(&ret->err, AB_EINTERNAL,
 	        "it returned what belongs to its need '%s' without a reference of its own; expected share(...), or "
 	        "json_incref where it is put into another value",
@@ -226,13 +162,13 @@ static void judge_failure(const struct anabranch_result *result, struct ab_outco
 		free(result->text);
 }
 
-void ab_function_judge(const struct ab_function *function, const json_t *const *needs,
-        struct anabranch_result *result, struct ab_outcome *ret)
+static void judge(const struct ab_function *function, struct ab_held *held,
+        const struct anabranch_result *result, struct ab_outcome *ret)
 {
 	*ret = (struct ab_outcome){.value = NULL};
 	switch (result->kind) {
 	case ANABRANCH_VALUE:
-		judge_value(function, needs, result, ret);
+		judge_value(function, held, result, ret);
 		return;
 	case ANABRANCH_TEXT:
 		judge_text(function, result, ret);
@@ -247,6 +183,16 @@ void ab_function_judge(const struct ab_function *function, const json_t *const *
 	        result->kind == ANABRANCH_LATER
 	                ? "it returned later(...), which only a RESOURCE_ASYNC may"
 	                : "it returned what none of json, jsonf, share, text, textf, fail, refuse and later made");
+}
+
+void ab_function_judge(const struct ab_function *function, const json_t *const *needs,
+        struct anabranch_result *result, struct ab_outcome *ret)
+{
+	struct ab_held held;
+
+	held_note(&held, function, needs, false);
+	judge(function, &held, result, ret);
+	ab_held_fini(&held);
 }
 
 void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome)
@@ -271,6 +217,19 @@ void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome)
 
 /* ---- calls ---- */
 
+struct anabranch_result ab_function_invoke(const struct ab_function *function, struct anabranch_call *call)
+{
+	const struct ab_function *before = NULL;
+	struct anabranch_result result;
+
+	if (function->enter != NULL)
+		before = function->enter(function);
+	result = function->spec.start(call);
+	if (function->enter != NULL)
+		function->enter(before);
+	return result;
+}
+
 static struct ab_function_call call_make(
         struct ab_call *call, const struct ab_function *function, const json_t *const *needs)
 {
@@ -284,10 +243,16 @@ static struct ab_function_call call_make(
 void ab_function_run(struct ab_call *call, const struct ab_function *function, const json_t *const *needs)
 {
 	struct ab_function_call inner = call_make(call, function, needs);
-	struct anabranch_result result = function->spec.start(&inner.public);
+	struct anabranch_result result;
 	struct ab_outcome outcome;
+	struct ab_held held;
 
-	ab_function_judge(function, needs, &result, &outcome);
+	if (AB_UNLIKELY(function->checked))
+		held_note(&held, function, needs, true);
+	result = ab_function_invoke(function, &inner.public);
+	judge(function, &held, &result, &outcome);
+	if (AB_UNLIKELY(function->checked))
+		ab_held_fini(&held);
 	ab_outcome_settle(call, &outcome);
 }
 
@@ -306,7 +271,7 @@ void ab_function_begin(
 	}
 	*inner = call_make(call, function, needs);
 	inner->extra = extra;
-	result = function->spec.start(&inner->public);
+	result = ab_function_invoke(function, &inner->public);
 	if (result.kind == ANABRANCH_LATER) {
 		inner->cancel = result.cancel;
 		inner->state = result.state;

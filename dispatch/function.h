@@ -17,6 +17,9 @@ struct ab_function {
 	const struct anabranch_host *host;
 	bool checked; /* search results for references that were borrowed */
 	bool (*text_valid)(const char *data, size_t len); /* or NULL: texts are not looked at */
+	/* Told which function runs on this thread; gives back which did before. NULL: nobody wants to know.
+	 */
+	const struct ab_function *(*enter)(const struct ab_function *now);
 };
 
 /* A call of a function: what it is handed, and what is kept for it. Of an asynchronous one it lives in the
@@ -42,6 +45,8 @@ struct ab_outcome {
 	char *message, *field;
 };
 
+/* Call it. Any thread. */
+struct anabranch_result ab_function_invoke(const struct ab_function *function, struct anabranch_call *call);
 /* Take a result apart; consumes it. `needs`: what the function was handed. Any thread. */
 void ab_function_judge(const struct ab_function *function, const json_t *const *needs,
         struct anabranch_result *result, struct ab_outcome *ret);

@@ -22,7 +22,7 @@ static void job_run(struct ab_job *job, void *context)
 	struct ab_outcome outcome;
 
 	(void)context;
-	result = own->function.spec.start(&own->call.public);
+	result = ab_function_invoke(&own->function, &own->call.public);
 	if (ab_job_unwanted(job))
 		own->function.checked = false; /* nobody reads what it says */
 	ab_function_judge(&own->function, own->call.public.needs, &result, &outcome);

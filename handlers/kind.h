@@ -27,7 +27,9 @@ struct ab_env {
 	struct ab_http *http;
 	struct ab_sql *sql;
 	struct ab_jq *jq;
-	unsigned worker;  /* from 0 */
+	unsigned worker; /* from 0 */
+	/* A word to whoever develops the app; NULL: nobody is there to hear it. */
+	void (*warn)(struct ab_env *env, const char *text);
 	unsigned workers; /* how many there are; 0: one */
 };
 

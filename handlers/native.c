@@ -14,6 +14,23 @@ struct native_config {
 	struct ab_ref refs[];           /* one for each parameter */
 };
 
+/* ---- which function runs ---- */
+
+static _Thread_local const struct ab_function *running;
+
+static const struct ab_function *note_running(const struct ab_function *now)
+{
+	const struct ab_function *before = running;
+
+	running = now;
+	return before;
+}
+
+const struct anabranch_function *ab_native_running(void)
+{
+	return running != NULL ? &running->spec : NULL;
+}
+
 /* ---- what a function is handed ---- */
 
 /* One value for each parameter; what a path does not lead to is null. NULL without memory. */
@@ -123,12 +140,35 @@ static const struct anabranch_host host = {
 
 /* ---- the handlers ---- */
 
+/* While developing: a function that keeps everybody waiting is spoken of. */
+static void run_timed(struct ab_call *call, const struct native_config *config, const json_t *const *needs)
+{
+	const struct ab_context *context = call->context;
+	struct ab_env *env = context->env; /* the call may be gone when it has completed */
+	uint64_t start = uv_hrtime(), ms;
+	char text[300];
+
+	ab_function_run(call, &config->function, needs);
+	ms = (uv_hrtime() - start) / 1000000;
+	if (ms < AB_NATIVE_SLOW_MS || env->warn == NULL)
+		return;
+	snprintf(text, sizeof(text),
+	        "the C function '%.80s' held its worker, and all its requests, for %llu ms; expected "
+	        "RESOURCE_BLOCKING for what waits or computes for long",
+	        config->function.spec.name, (unsigned long long)ms);
+	env->warn(env, text);
+}
+
 static void once_start(struct ab_call *call)
 {
 	const struct native_config *config = call->resource->config;
 	const json_t *const *needs = needs_or_fail(call, config);
 
-	if (AB_LIKELY(needs != NULL))
+	if (AB_UNLIKELY(needs == NULL))
+		return;
+	if (AB_UNLIKELY(config->function.checked))
+		run_timed(call, config, needs);
+	else
 		ab_function_run(call, &config->function, needs);
 }
 
@@ -254,6 +294,7 @@ static bool native_compile(struct ab_compile *compile)
 	        .host = &host,
 	        .checked = compile->dev,
 	        .text_valid = ab_utf8_valid,
+	        .enter = note_running,
 	};
 	config->module = native.module;
 	if (!read_needs(compile, config) || !read_times(compile, config)) {

@@ -29,6 +29,7 @@ struct ab_native {
 
 enum {
 	AB_NATIVE_THREADS = 8,       /* a process, for functions that block */
+	AB_NATIVE_SLOW_MS = 50,      /* of a function that answers at once: worth a word to its developer */
 	AB_NATIVE_QUEUE = 1000,      /* calls that may wait for one */
 	AB_NATIVE_TIMEOUT_MS = 5000, /* of what does not answer at once, where the resource has none */
 };
@@ -40,6 +41,9 @@ struct ab_threads *ab_native_threads(void);
 bool ab_native_link(
         struct ab_native_module *module, const struct ab_dispatcher *dispatcher, struct ab_diags *diags);
 void ab_native_module_fini(struct ab_native_module *module);
+
+/* The function that runs on this thread just now, or NULL. For signal handlers too. */
+const struct anabranch_function *ab_native_running(void);
 
 extern const struct ab_kind ab_kind_native;
 

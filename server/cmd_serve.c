@@ -4,6 +4,7 @@
  * then on it waits for signals. The first SIGTERM or SIGINT stops gently, the second at once. */
 #include "admin.h"
 #include "commands.h"
+#include "crash.h"
 #include "listen.h"
 #include "routes.h"
 #include "worker.h"
@@ -515,6 +516,7 @@ int ab_cmd_serve(int argc, char **argv)
 		return code;
 	tune_malloc();
 	signal(SIGPIPE, SIG_IGN);
+	ab_crash_watch();
 	if (ab_http_global_init(&err) != AB_OK) {
 		fprintf(stderr, "anabranch serve: %s\n", err.text);
 		return AB_EXIT_FAILED;

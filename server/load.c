@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include "commands.h"
+#include "crash.h"
 #include "env.h"
 #include "routes.h"
 
@@ -14,6 +15,12 @@ static void print_line(void *arg, enum ab_severity severity, const char *line)
 	(void)arg;
 	if (severity == AB_MISTAKE) /* hints are for `check` */
 		fprintf(stderr, "%s\n", line);
+}
+
+static void warn(struct ab_env *env, const char *text)
+{
+	(void)env;
+	fprintf(stderr, "hint: %s\n", text);
 }
 
 static int failed(const char *command, const char *why)
@@ -39,6 +46,7 @@ static int load_app(
 	if (ab_env_init(&load->env, 0, &err) != AB_OK)
 		return failed(command, err.text);
 	load->env_made = true;
+	load->env.warn = warn;
 	load->app = ab_app_compile(load->sources, load->shared, &load->env, &options, diags);
 	return load->app == NULL ? failed(command, "out of memory") : AB_EXIT_OK;
 }
@@ -53,6 +61,8 @@ int ab_load_open(struct ab_load *load, const char *command, const char *file, bo
 	if (ab_http_global_init(&err) != AB_OK)
 		return failed(command, err.text);
 	load->http = true;
+	if (running)
+		ab_crash_watch();
 	diags = ab_diags_create();
 	if (diags == NULL)
 		return failed(command, "out of memory");

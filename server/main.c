@@ -25,6 +25,7 @@
  *   request_value  the value `request`
  *   (dispatch/: the run)
  *   reply        the answer (negotiate: which media type; problem: built-in bodies; timing)
+ *   crash        says whose C function crashed
  *   log, log_line  one line a request, through a ring to a thread (ids: its name)
  *   admin        GET /healthz
  *

@@ -4,6 +4,7 @@
 #include "worker.h"
 
 #include "env.h"
+#include "log.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -14,6 +15,7 @@ struct ab_worker {
 	struct ab_env env;
 	struct ab_app *app;
 	struct ab_front *front;
+	struct ab_log_ring *log;
 	uv_async_t stop;
 	_Atomic uint64_t stop_limit_ms;
 	pthread_t thread;
@@ -50,6 +52,13 @@ struct ab_worker *ab_worker_create(unsigned index, unsigned workers, const struc
 const struct ab_app *ab_worker_app(const struct ab_worker *worker)
 {
 	return worker->app;
+}
+
+static void worker_on_warn(struct ab_env *env, const char *text)
+{
+	const struct ab_worker *worker = ab_container_of(env, struct ab_worker, env);
+
+	ab_log_event(worker->log, AB_LOG_WARN, "%s", text);
 }
 
 static void worker_on_drained(void *arg, bool clean)
@@ -97,6 +106,9 @@ enum ab_code ab_worker_start(
 	enum ab_code code;
 	int rc;
 
+	worker->log = serve->log;
+	if (worker->app->dev)
+		worker->env.warn = worker_on_warn;
 	worker->ended = serve->ended;
 	worker->arg = serve->arg;
 	worker->stop.data = worker;
