@@ -174,3 +174,17 @@ RESOURCE_ASYNC(overgiven)
 	anabranch_resolve(call, "plain", json_pack("{s:i}", "extra", 1), on_user, NULL);
 	return later(NULL, NULL);
 }
+
+/* ---- what a beginner writes ---- */
+
+RESOURCE(aborts)
+{
+	abort();
+	return text("never");
+}
+
+RESOURCE(sleeps)
+{
+	usleep(80 * 1000);
+	return text("slept");
+}
