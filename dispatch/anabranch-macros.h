@@ -7,7 +7,7 @@
 #ifndef ANABRANCH_MACROS_H
 #define ANABRANCH_MACROS_H
 
-#if !defined(__GNUC__) || !defined(__ELF__)
+#if defined(_MSC_VER) || defined(__APPLE__)
 #error "anabranch.h needs gcc or clang, and ELF objects"
 #endif
 

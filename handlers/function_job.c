@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#if !JSON_HAVE_ATOMIC_BUILTINS && !JSON_HAVE_SYNC_BUILTINS
-#error "this jansson does not count references atomically; values can't be lent to other threads"
-#endif
+/* Other threads read values while the loop's counts references to them. */
+_Static_assert(
+        JSON_HAVE_ATOMIC_BUILTINS || JSON_HAVE_SYNC_BUILTINS, "this jansson does not count atomically");
 
 struct function_job {
 	struct ab_job job;
