@@ -24,6 +24,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -525,9 +526,10 @@ static inline enum anabranch_code anabranch_add_listed(
         struct anabranch *dispatcher, struct anabranch_error *err)
 {
 	const struct anabranch_function *const *entry = __start_anabranch_functions;
+	size_t count = ((uintptr_t)__stop_anabranch_functions - (uintptr_t)entry) / sizeof(*entry);
 	enum anabranch_code code = ANABRANCH_OK;
 
-	for (; entry < __stop_anabranch_functions && code == ANABRANCH_OK; entry++)
+	for (; count > 0 && code == ANABRANCH_OK; count--, entry++)
 		if (*entry != NULL && (*entry)->how != ANABRANCH_CALLS)
 			code = anabranch_add(dispatcher, *entry, err);
 	return code;

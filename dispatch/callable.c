@@ -319,7 +319,7 @@ enum anabranch_code anabranch_callable_call(
 	struct anabranch_run *run = NULL;
 	enum anabranch_code code = anabranch_start(c, given, wait_on_done, &wait, ret_value, &run, err);
 
-	if (code != ANABRANCH_PENDING)
+	if (code != ANABRANCH_PENDING || run == NULL)
 		return code;
 	if (c->top->loop == NULL) {
 		anabranch_cancel(run);
