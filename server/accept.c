@@ -595,3 +595,37 @@ void ab_input_give(struct ab_input *input, const struct ab_route *route, const s
 			ab_run_give_new(run, slot, json_incref(extra->value));
 	}
 }
+
+/* ---- checks ---- */
+
+void ab_input_give_check(const struct ab_input *input, const struct ab_route *route, struct ab_run *run)
+{
+	for (size_t i = 0; i < route->n_accepts; i++)
+		if (route->check_slots[i] >= 0)
+			ab_run_give_new(run, route->check_slots[i],
+			        input->values[i] != NULL ? json_incref(input->values[i]) : json_null());
+}
+
+enum ab_code ab_input_judge(struct ab_input *input, const struct ab_route *route, struct ab_run *run,
+        struct ab_arena *arena, struct ab_error *err)
+{
+	json_t *refused = ab_run_value(run, route->check_slot);
+	struct reader reader = {.route = route, .arena = arena, .input = input};
+
+	if (json_array_size(refused) == 0)
+		return AB_OK;
+	for (size_t i = 0; i < json_array_size(refused); i++) {
+		json_int_t check = json_integer_value(json_array_get(refused, i));
+		const struct ab_accept *accept =
+		        &route->accepts[route->checks[check < 0 ? -1 - check : check]];
+
+		if (check < 0)
+			return ab_error_set(err, AB_EINTERNAL,
+			        "accept '%s': its `if` gave neither true nor false, or not one value",
+			        accept->name);
+		complain(&reader, accept->outside,
+		        accept->message != NULL ? accept->message : "can't be accepted");
+	}
+	return reader.no_memory ? ab_error_set(err, AB_ENOMEM, "no memory for what is given")
+	                        : report(input, err);
+}

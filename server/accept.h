@@ -42,6 +42,13 @@ AB_NODISCARD enum ab_code ab_accept_read(const struct ab_route *route, const str
         struct ab_error *err);
 void ab_input_fini(struct ab_input *input, size_t n_accepts);
 
+/* Give what was read to the route's plan of checks; what is not given is null. */
+void ab_input_give_check(const struct ab_input *input, const struct ab_route *route, struct ab_run *run);
+/* What that run came to: AB_OK, AB_EINVALID with input->fields saying what is refused, or AB_EINTERNAL when a
+ * check is neither true nor false. */
+AB_NODISCARD enum ab_code ab_input_judge(struct ab_input *input, const struct ab_route *route,
+        struct ab_run *run, struct ab_arena *arena, struct ab_error *err);
+
 /* Give what was read to a run, as far as its plan knows the names. The input keeps its own references, so
  * that an error's run can be given the same. */
 void ab_input_give(struct ab_input *input, const struct ab_route *route, const struct ab_answer *answer,

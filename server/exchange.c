@@ -397,6 +397,46 @@ static enum step start_run(struct ab_exchange *x)
 
 /* ---- what the request means ---- */
 
+/* The checks are done: what is refused is the client's to know. */
+static enum step checked(struct ab_exchange *x)
+{
+	const struct ab_route *route = x->match.route;
+	struct ab_run *run = x->run;
+
+	if (ab_run_result(run) != AB_OK) {
+		x->error = *ab_run_error(run);
+	} else if (ab_input_judge(&x->input, route, run, x->arena, &x->error) == AB_OK) {
+		x->run = NULL;
+		return start_run(x);
+	}
+	/* Nothing of the answer has been tried. */
+	x->run = NULL;
+	return fail(x, &x->error);
+}
+
+static void on_checked(struct ab_run *run, void *arg)
+{
+	struct ab_exchange *x = arg;
+
+	(void)run;
+	if (checked(x) == REPLIED)
+		finish_later(x);
+}
+
+static enum step check(struct ab_exchange *x)
+{
+	const struct ab_route *route = x->match.route;
+
+	x->run = ab_run_create(x->arena, route->check, &x->context);
+	if (x->run == NULL)
+		return refuse(x, AB_ENOMEM, 503, "no memory for a run");
+	ab_input_give_check(&x->input, route, x->run);
+	if (ab_run_start(x->run, on_checked, x) != AB_PENDING)
+		return checked(x);
+	arm(x);
+	return LATER;
+}
+
 static enum step accept_request(struct ab_exchange *x)
 {
 	const struct ab_route *route = x->match.route;
@@ -412,7 +452,7 @@ static enum step accept_request(struct ab_exchange *x)
 		return refuse(x, AB_ENOMEM, 503, "no memory for what is given");
 	if (code != AB_OK)
 		return fail(x, &x->error);
-	return start_run(x);
+	return AB_UNLIKELY(route->check != NULL) ? check(x) : start_run(x);
 }
 
 /* A method that no route can have is not implemented (RFC 9110, section 15.6.2); TRACE and CONNECT are known,

@@ -1,6 +1,8 @@
 /* server/routes.c: `routes:` of the app file, compiled into a router. */
 #include "routes_build.h"
 
+#include "../handlers/jq/jq.h"
+
 static const char *const route_keys[] = {"answer", "accept", "guard", "needs", "status", "headers",
         "redirect", "cookies", "errors", "deadline", "cross_origin", "accept_unknown", NULL};
 
@@ -259,6 +261,7 @@ static void hint_unused(struct ab_build *build)
 		const struct ab_accept *accept = &route->accepts[i];
 		bool used = false;
 
+		used = route->check != NULL && route->check_slots[i] >= 0;
 		for (size_t j = 0; j < route->n_answers; j++)
 			used = used || route->answers[j].accepts[i] >= 0 || route->answers[j].request >= 0;
 		if (!used)
@@ -349,7 +352,8 @@ static void add_name(const struct ab_resource *resource, void *arg)
 {
 	struct ab_build *build = arg;
 
-	build->names[build->n_names++] = resource->name;
+	if (resource->handler != ab_kind_condition.handler)
+		build->names[build->n_names++] = resource->name;
 }
 
 static bool collect_names(struct ab_build *build)

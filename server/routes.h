@@ -85,6 +85,13 @@ struct ab_route {
 	struct ab_accept *accepts; /* path variables first, in path order */
 	size_t n_accepts;
 	size_t n_variables; /* how many of them are path variables */
+	/* What is given is judged by this plan, if there is one: the value of check_slot lists those of
+	 * `checks` (indexes of accepts) that are refused. */
+	struct ab_plan *check;
+	int check_slot;
+	int *check_slots; /* for each of accepts: its slot, or -1 */
+	size_t *checks;
+	size_t n_checks;
 	struct ab_answer *answers;
 	size_t n_answers;
 	int status; /* of a success: 200; 303 with a redirect */

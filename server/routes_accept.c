@@ -7,7 +7,7 @@
 #include <stdarg.h>
 
 static const char *const accept_keys[] = {"type", "default", "min", "max", "min_length", "max_length",
-        "max_items", "pattern", "one_of", "in", "name", "message", NULL};
+        "max_items", "pattern", "one_of", "if", "in", "name", "message", NULL};
 
 static const char *const type_names[] = {"string", "integer", "number", "boolean", "json"};
 static const char *const in_names[] = {"path", "query", "body", "header", "cookie"};
@@ -460,5 +460,5 @@ bool ab_build_accepts(struct ab_build *build, const struct ab_segment *segments,
 		ok = check_name(build, pair) && compile_one(build, accept, pair) && ok;
 		route->n_accepts++;
 	}
-	return ok && check_pairs(build);
+	return ok && check_pairs(build) && ab_build_checks(build);
 }

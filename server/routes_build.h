@@ -2,6 +2,7 @@
  *
  *   routes.c         the keys of a route, its path, the whole loop
  *   routes_accept.c  accept:
+ *   routes_check.c   ... and the `if` of its names
  *   routes_answer.c  answer, needs, guard -> plans, one for each media type, and the checks on them
  *   routes_errors.c  errors:
  *   routes_parts.c   headers, cookies, redirect: small resources of the route's own
@@ -42,6 +43,9 @@ const char *ab_build_nearest(struct ab_build *build, const char *name, char *buf
 
 /* Fill build->route->accepts: the path's variables first, then what `accept` lists besides. */
 bool ab_build_accepts(struct ab_build *build, const struct ab_segment *segments, size_t count);
+
+/* The checks of build->route->accepts. */
+bool ab_build_checks(struct ab_build *build);
 
 /* ---- one way to reply: of a route, or of an error rule ---- */
 

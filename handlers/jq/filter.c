@@ -13,25 +13,50 @@ enum {
 	LABEL_BYTES = 200,
 };
 
+/* A piece of the text that stands somewhere in the app file: all of it, or one of several checks. */
+struct piece {
+	const struct ab_conf *conf;
+	size_t start, len;
+};
+
 /* A filter on its way. */
 struct making {
 	struct ab_compile *compile;
 	const char *text;
 	size_t len;
-	const char *what; /* "`jq`" */
+	char *owned; /* the text, where it is put together */
+	const struct piece *pieces;
+	size_t n_pieces;
+	const struct piece *piece; /* being scanned; NULL: offsets are those of the text */
+	const char *what;          /* "`jq`" */
 	struct ab_jq_filter *filter;
 	char **names; /* its needs, each once */
 	size_t n_names;
 	struct ab_jq_scan scan;
+	bool quick;
 };
 
 /* ---- what the scanner finds ---- */
+
+/* Where an offset of the text, or of the piece that is scanned, is in the app file. */
+static struct ab_pos position(const struct making *m, size_t offset)
+{
+	const struct piece *piece = m->piece;
+
+	if (piece != NULL)
+		return ab_conf_at(piece->conf, offset);
+	piece = m->pieces;
+	for (size_t i = 1; i < m->n_pieces && m->pieces[i].start <= offset; i++)
+		piece = &m->pieces[i];
+	offset = offset > piece->start ? offset - piece->start : 0;
+	return ab_conf_at(piece->conf, offset < piece->len ? offset : piece->len);
+}
 
 static void on_mistake(void *arg, size_t offset, const char *message)
 {
 	struct making *m = arg;
 
-	ab_diag(m->compile->diags, ab_conf_at(m->compile->value, offset), "%s", message);
+	ab_diag(m->compile->diags, position(m, offset), "%s", message);
 }
 
 static bool no_memory(struct making *m)
@@ -73,7 +98,7 @@ static bool is_known(const struct making *m, const char *name, size_t len)
 static void on_need(void *arg, size_t offset, const char *text, size_t name_len, size_t len)
 {
 	struct making *m = arg;
-	struct ab_pos pos = ab_conf_at(m->compile->value, offset);
+	struct ab_pos pos = position(m, offset);
 	bool declared = ab_scope_declared(m->compile->scope, text, name_len);
 	bool request = !declared && name_len == strlen("request") && memcmp(text, "request", name_len) == 0;
 	bool known = is_known(m, text, name_len);
@@ -97,44 +122,42 @@ static void on_need(void *arg, size_t offset, const char *text, size_t name_len,
 
 static bool not_understood(struct making *m)
 {
-	size_t at = m->scan.offset, end = at;
-	struct ab_pos pos = ab_conf_at(m->compile->value, at);
+	const char *text = m->text + m->piece->start;
+	size_t at = m->scan.offset, end = at, len = m->piece->len;
 
-	if (at >= m->len) {
-		ab_diag(m->compile->diags, pos, "%s ends too early; expected %s", m->what, m->scan.expected);
+	if (at >= len) {
+		ab_diag(m->compile->diags, position(m, at), "%s ends too early; expected %s", m->what,
+		        m->scan.expected);
 		return false;
 	}
 	/* A word, or one character of whatever size. */
 	do
 		end++;
-	while (end < m->len &&
-	        ((m->text[end] & 0xc0) == 0x80 ||
-	                (isalnum((unsigned char)m->text[at]) && isalnum((unsigned char)m->text[end]))));
-	ab_diag(m->compile->diags, pos, "'%.*s' in %s; expected %s", (int)(end - at > 60 ? 60 : end - at),
-	        m->text + at, m->what, m->scan.expected);
+	while (end < len && ((text[end] & 0xc0) == 0x80 ||
+	                            (isalnum((unsigned char)text[at]) && isalnum((unsigned char)text[end]))));
+	ab_diag(m->compile->diags, position(m, at), "'%.*s' in %s; expected %s",
+	        (int)(end - at > 60 ? 60 : end - at), text + at, m->what, m->scan.expected);
 	return false;
 }
 
 /* ---- compiling ---- */
 
-static bool make_text(struct making *m)
+/* The text under a key, or NULL after reporting. */
+static const char *filter_text(struct ab_compile *compile, const struct ab_conf *conf, const char *what)
 {
-	const struct ab_conf *value = m->compile->value;
+	const char *text;
 
-	if (value->secret) {
-		ab_diag(m->compile->diags, value->pos,
+	if (conf->secret) {
+		ab_diag(compile->diags, conf->pos,
 		        "${...} in a filter: a value never becomes syntax; expected it in a `value` that the filter needs as $name");
-		return false;
+		return NULL;
 	}
-	m->text = ab_conf_string(value, m->what, m->compile->diags);
-	if (m->text == NULL)
-		return false;
-	m->len = value->u.string.len;
-	if (m->len <= MAX_FILTER)
-		return true;
-	ab_diag(m->compile->diags, value->pos, "%s of %zu bytes; expected at most %d", m->what, m->len,
+	text = ab_conf_string(conf, what, compile->diags);
+	if (text == NULL || conf->u.string.len <= MAX_FILTER)
+		return text;
+	ab_diag(compile->diags, conf->pos, "%s of %zu bytes; expected at most %d", what, conf->u.string.len,
 	        MAX_FILTER);
-	return false;
+	return NULL;
 }
 
 static bool make_names(struct making *m)
@@ -142,12 +165,18 @@ static bool make_names(struct making *m)
 	static const struct ab_jq_scan_fns fns = {.need = on_need, .mistake = on_mistake};
 	size_t mistakes = ab_diags_mistakes(m->compile->diags);
 
-	ab_jq_scan(m->text, m->len, &fns, m, &m->scan);
-	if (m->scan.no_memory)
-		return no_memory(m);
-	if (ab_diags_mistakes(m->compile->diags) > mistakes)
-		return false;
-	return m->scan.understood || not_understood(m);
+	m->quick = true;
+	for (size_t i = 0; i < m->n_pieces; i++) {
+		m->piece = &m->pieces[i];
+		ab_jq_scan(m->text + m->piece->start, m->piece->len, &fns, m, &m->scan);
+		m->quick &= m->scan.quick;
+		if (m->scan.no_memory)
+			return no_memory(m);
+		if (ab_diags_mistakes(m->compile->diags) == mistakes && !m->scan.understood)
+			not_understood(m);
+	}
+	m->piece = NULL;
+	return ab_diags_mistakes(m->compile->diags) == mistakes;
 }
 
 static bool make_program(struct making *m, struct ab_jq_rule *rule)
@@ -169,7 +198,7 @@ static bool make_where(struct making *m)
 	const struct ab_conf_pair *timeout = ab_conf_pair(map, "timeout");
 	bool on_loop = false;
 
-	m->filter->where = m->scan.quick && timeout == NULL ? AB_JQ_QUICK : AB_JQ_POOL;
+	m->filter->where = m->quick && timeout == NULL ? AB_JQ_QUICK : AB_JQ_POOL;
 	if (conf == NULL)
 		return true;
 	if (!ab_conf_bool(conf, "`inline`", &on_loop, m->compile->diags))
@@ -228,37 +257,50 @@ static char *label_of(const char *text)
 
 static bool make(struct making *m, struct ab_jq_rule *rule)
 {
-	if (!make_text(m) || !make_names(m) || !make_program(m, rule) || !make_where(m) || !make_ready(m))
+	if (!make_names(m) || !make_program(m, rule) || !make_where(m) || !make_ready(m))
 		return false;
 	m->filter->label = label_of(m->text);
 	return m->filter->label != NULL || no_memory(m);
 }
 
-static struct ab_jq_rule *compile_filter(struct ab_compile *compile, const char *what, enum ab_jq_judge judge)
+/* The text and its pieces are there. NULL after reporting. */
+static struct ab_jq_rule *make_filter(struct making *m, enum ab_jq_judge judge)
 {
-	struct making m = {.compile = compile, .what = what};
-	struct ab_jq *jq = compile->env->jq;
+	struct ab_jq *jq = m->compile->env->jq;
 	struct ab_jq_rule *rule = ab_jq_rule_create(jq->shared);
 	bool ok = false;
 
-	m.filter = calloc(1, sizeof(*m.filter));
-	if (m.filter == NULL || rule == NULL) {
-		no_memory(&m);
+	if (m->filter == NULL || rule == NULL) {
+		no_memory(m);
 	} else {
 		rule->judge = judge;
-		m.filter->jq = jq;
-		m.filter->rule = rule;
-		ok = make(&m, rule);
+		m->filter->jq = jq;
+		m->filter->rule = rule;
+		ok = make(m, rule);
 	}
-	for (size_t i = 0; i < m.n_names; i++)
-		free(m.names[i]);
-	free(m.names);
+	for (size_t i = 0; i < m->n_names; i++)
+		free(m->names[i]);
+	free(m->names);
+	free(m->owned);
 	if (ok) {
-		compile->resource->config = m.filter;
+		m->compile->resource->config = m->filter;
 		return rule;
 	}
-	ab_jq_filter_free(m.filter);
+	ab_jq_filter_free(m->filter);
 	return NULL;
+}
+
+static struct ab_jq_rule *compile_filter(struct ab_compile *compile, const char *what, enum ab_jq_judge judge)
+{
+	struct piece all = {.conf = compile->value};
+	struct making m = {.compile = compile, .what = what, .pieces = &all, .n_pieces = 1};
+
+	m.text = filter_text(compile, compile->value, what);
+	if (m.text == NULL)
+		return NULL;
+	m.len = all.len = compile->value->u.string.len;
+	m.filter = calloc(1, sizeof(*m.filter));
+	return make_filter(&m, judge);
 }
 
 void ab_jq_filter_free(void *config)
@@ -272,6 +314,63 @@ void ab_jq_filter_free(void *config)
 	free(filter->refs);
 	free(filter->label);
 	free(filter);
+}
+
+/* ---- checks ---- */
+
+/* [(if $to==null then empty else (try [FILTER
+ * ]catch[false]|if .==[true] then empty elif .==[false] then 0 else -1 end) end), ...]
+ * No error is raised behind the `try`: that of jq 1.6 would catch it. */
+static char *checks_text(
+        const struct ab_jq_check *checks, size_t count, struct piece *pieces, size_t *ret_len)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, ret_len);
+
+	if (out == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		fprintf(out, "%c(if $%s==null then empty else (try [", i == 0 ? '[' : ',', checks[i].name);
+		pieces[i] = (struct piece){checks[i].conf, (size_t)ftell(out), checks[i].conf->u.string.len};
+		fwrite(checks[i].conf->u.string.text, 1, pieces[i].len, out);
+		fprintf(out,
+		        "\n]catch[false]|if .==[true] then empty elif .==[false] then %zu else -%zu end) end)",
+		        i, i + 1);
+	}
+	fputc(']', out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+bool ab_jq_compile_checks(struct ab_compile *compile, const struct ab_jq_check *checks, size_t count)
+{
+	struct making m = {.compile = compile, .what = "`if`", .n_pieces = count};
+	struct piece *pieces;
+	bool ok = true;
+
+	for (size_t i = 0; i < count; i++)
+		ok &= filter_text(compile, checks[i].conf, "`if`") != NULL;
+	if (!ok)
+		return false;
+	pieces = calloc(count, sizeof(*pieces));
+	m.pieces = pieces;
+	m.filter = pieces != NULL ? calloc(1, sizeof(*m.filter)) : NULL;
+	m.text = m.owned = m.filter != NULL ? checks_text(checks, count, pieces, &m.len) : NULL;
+	if (m.text == NULL) {
+		free(m.filter);
+		free(pieces);
+		return no_memory(&m);
+	}
+	/* The names that are judged come first, so that each is there. */
+	for (size_t i = 0; i < count; i++) {
+		m.piece = &pieces[i];
+		on_need(&m, 0, checks[i].name, strlen(checks[i].name), strlen(checks[i].name));
+	}
+	ok = make_filter(&m, AB_JQ_ANY) != NULL;
+	free(pieces);
+	return ok;
 }
 
 struct mention {
@@ -385,6 +484,13 @@ static const struct ab_handler require_handler = {
 
 static const struct ab_handler condition_handler = {
         .kind = "if",
+        .start = ab_jq_filter_start,
+        .cancel = ab_job_cancel,
+        .free = ab_jq_filter_free,
+};
+
+const struct ab_handler ab_jq_checks_handler = {
+        .kind = "accept",
         .start = ab_jq_filter_start,
         .cancel = ab_job_cancel,
         .free = ab_jq_filter_free,

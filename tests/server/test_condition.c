@@ -263,6 +263,87 @@ Test(condition, a_write_may_hang_on_a_condition)
 	close_app();
 }
 
+/* ---- if on accepted names ---- */
+
+static const char checked[] =
+        "resources:\n"
+        "  from: 5\n"
+        "  note: {http: GET up/echo}\n"
+        "  out: {json: {from: \"{from}\", to: \"{to}\", tags: \"{tags}\"}}\n"
+        "  form: {json: \"{error.fields}\"}\n"
+        "routes:\n"
+        "  GET /r:\n"
+        "    answer: out\n"
+        "    needs: [note]\n"
+        "    accept:\n"
+        "      from: integer\n"
+        "      to: {type: integer, name: upto, if: '$to >= $from', message: must not be before from}\n"
+        "      tags: {type: [string], default: [a], if: '($tags | unique | length) == ($tags | length)'}\n"
+        "  GET /doc/{n}:\n"
+        "    answer: out\n"
+        "    accept:\n"
+        "      n: {type: integer, if: '$n % 2 == 0'}\n"
+        "      from: {type: json, if: '$from.ok'}\n"
+        "      to: {type: integer, default: 1}\n"
+        "      tags: {type: json, default: null, if: '$tags | length > 1'}\n"
+        "    errors: {400: form}\n"
+        "  GET /slow:\n"
+        "    answer: out\n"
+        "    deadline: 100ms\n"
+        "    accept:\n"
+        "      to: {type: integer, if: 'reduce range(3000000) as $i (0; . + 1) | . > $to'}\n"
+        "      tags: {type: json, default: 1}\n";
+
+Test(condition, given_values_are_checked_against_each_other)
+{
+	open_app(checked);
+	expect_body("GET /r?from=3&upto=3", 200, "{\"from\":3,\"to\":3,\"tags\":[\"a\"]}");
+	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 1);
+	expect_told("GET /r?from=8&upto=7", 400,
+	        "\"errors\":[{\"field\":\"upto\",\"message\":\"must not be before from\"}]");
+	/* All of them at once, and nothing is fetched for it. */
+	expect_told("GET /r?from=8&upto=7&tags=x&tags=x", 400,
+	        "\"errors\":[{\"field\":\"upto\",\"message\":\"must not be before from\"},"
+	        "{\"field\":\"tags\",\"message\":\"can't be accepted\"}]");
+	/* Wrong types first. */
+	expect_told("GET /r?from=x&upto=7&tags=x&tags=x", 400,
+	        "\"errors\":[{\"field\":\"from\",\"message\":\"must be an integer\"}]");
+	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 1);
+	/* What is not given is null, also where a resource stands behind the name. */
+	expect_body("GET /r?upto=-1", 200, "{\"from\":5,\"to\":-1,\"tags\":[\"a\"]}");
+	close_app();
+}
+
+Test(condition, a_check_judges_what_is_there)
+{
+	open_app(checked);
+	expect_body("GET /doc/2?from={\"ok\":true}", 200, "{\"from\":{\"ok\":true},\"to\":1,\"tags\":null}");
+	expect_body("GET /doc/3?from={\"ok\":true}", 400,
+	        "[{\"field\":\"n\",\"message\":\"can't be accepted\"}]");
+	/* A filter that fails on what was given refuses it; one that gives no boolean is wrong itself. */
+	expect_body("GET /doc/2?from=7", 400, "[{\"field\":\"from\",\"message\":\"can't be accepted\"}]");
+	expect_body("GET /doc/1?from={\"ok\":false}&tags=[1]", 400,
+	        "[{\"field\":\"n\",\"message\":\"can't be accepted\"},"
+	        "{\"field\":\"from\",\"message\":\"can't be accepted\"},"
+	        "{\"field\":\"tags\",\"message\":\"can't be accepted\"}]");
+	expect_failure("GET /doc/2?from={\"ok\":1}", 500, "neither true nor false");
+	expect_body("GET /doc/2?from=null", 200, "{\"from\":null,\"to\":1,\"tags\":null}");
+	close_app();
+}
+
+Test(condition, a_check_that_is_too_slow_ends_at_the_deadline)
+{
+	struct web_reply *r;
+
+	open_app(checked);
+	expect_failure("GET /slow?to=1", 504, "the time is up");
+	r = web_start(&web, "GET /slow?to=1", NULL, NULL);
+	cr_expect_eq(r->code, AB_PENDING);
+	ab_exchange_cancel(r->exchange); /* the client has gone */
+	web_done(r);
+	close_app();
+}
+
 /* ---- at load ---- */
 
 /* clang-format off */
@@ -331,6 +412,31 @@ static const struct wrong mistakes[] = {
 		"app.yaml:6:26: `if` ends too early; expected an expression\n"
 		"app.yaml:7:22: 'n' is not under needs, and 'e' says infer: false; expected it there\n"
 		"app.yaml:8:48: nosuch/0 is not defined"},
+	{"checks of given values",
+		"resources: {from: 1}\n"
+		"routes:\n"
+		"  GET /{id}:\n"
+		"    answer: from\n"
+		"    accept:\n"
+		"      a: {type: integer, if: '$a > $from'}\n"
+		"      b: {type: integer, if: '$id > $b'}\n"
+		"  GET /x/{id}:\n"
+		"    answer: from\n"
+		"    accept:\n"
+		"      a: {type: integer, if: '$a > .b'}\n"
+		"      b: {type: integer, if: '$b > $id)'}\n"
+		"  GET /y/{id}:\n"
+		"    answer: from\n"
+		"    accept:\n"
+		"      a: {type: integer, if: '$a > 1'}\n"
+		"      b: {type: integer, if: '$b | nosuch'}\n"
+		"  GET /z/{id}:\n"
+		"    answer: from\n"
+		"    accept: {a: {type: integer, if: 1}}\n",
+		"app.yaml:6:36: $from in an `if` under accept: only what this route accepts is known there, and a `require` under guard knows resources too; expected a name that it accepts\n"
+		"app.yaml:11:36: .b is a field of the input, which is null here; expected $name.b\n"
+		"app.yaml:17:36: nosuch/0 is not defined\n"
+		"app.yaml:20:37: `if` is the number 1; expected a string; with quotes: accept: {a: {type: integer, if: \"1\"}}"},
 	{"a default",
 		"defaults: {if: 'true'}\n",
 		"app.yaml:1:12: unknown key 'if' in defaults; expected timeout, missing, pass, fallback, optional or writes"},
