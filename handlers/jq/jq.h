@@ -39,7 +39,8 @@ struct ab_jq_check {
 	const char *name;
 };
 /* Fill compile->resource->config: a resource whose value is the list of the indexes of those checks that are
- * false or fail; -1 - index for one that is neither true nor false. What is null is not judged. Fails as the other kinds do. False after reporting. */
+ * false or fail; -1 - index for one that is neither true nor false. What is null is not judged. Fails as the
+ * other kinds do. False after reporting. */
 bool ab_jq_compile_checks(struct ab_compile *compile, const struct ab_jq_check *checks, size_t count);
 extern const struct ab_handler ab_jq_checks_handler;
 
