@@ -256,10 +256,22 @@ void ab_function_run(struct ab_call *call, const struct ab_function *function, c
 	ab_outcome_settle(call, &outcome);
 }
 
-void ab_function_begin(
-        struct ab_call *call, const struct ab_function *function, const json_t *const *needs, void *extra)
+/* The last touch of an asynchronous call, by whoever comes last. */
+static bool call_release(struct ab_function_call *inner)
 {
-	struct ab_function_call *inner = ab_arena_alloc(call->arena, sizeof(*inner));
+	if (!inner->completed || inner->busy > 0)
+		return false;
+	for (unsigned i = 0; inner->kept != NULL && i < inner->function->spec.n_needs; i++)
+		json_decref(inner->kept[i]);
+	ab_free(inner->kept);
+	ab_free(inner);
+	return true;
+}
+
+void ab_function_begin(struct ab_call *call, const struct ab_function *function, const json_t *const *needs,
+        size_t extra, void (*prepare)(struct ab_function_call *inner))
+{
+	struct ab_function_call *inner = ab_calloc(1, sizeof(*inner) + extra);
 	struct anabranch_result result;
 	struct ab_error err;
 
@@ -270,24 +282,64 @@ void ab_function_begin(
 		return;
 	}
 	*inner = call_make(call, function, needs);
-	inner->extra = extra;
+	inner->copy = *function;
+	inner->function = &inner->copy;
+	if (prepare != NULL)
+		prepare(inner);
+	inner->busy++;
 	result = ab_function_invoke(function, &inner->public);
 	if (result.kind == ANABRANCH_LATER) {
 		inner->cancel = result.cancel;
 		inner->state = result.state;
-		return;
+	} else {
+		function->host->complete(&inner->public, &result);
 	}
-	function->host->complete(&inner->public, &result);
+	inner->busy--;
+	call_release(inner);
 }
 
-void ab_function_cancel(struct ab_call *call)
+bool ab_function_end(struct ab_call *call)
 {
 	struct ab_function_call *inner = call->state;
 
+	inner->busy++;
 	inner->cancelled = true;
 	ab_function_unnest(inner);
 	if (!inner->completed && inner->cancel != NULL)
 		inner->cancel(&inner->public, inner->state);
+	inner->busy--;
+	return call_release(inner);
+}
+
+void ab_function_cancel(struct ab_call *call)
+{
+	(void)ab_function_end(call);
+}
+
+static void result_drop(const struct anabranch_result *result)
+{
+	json_decref(result->value);
+	free(result->text);
+	free(result->field);
+}
+
+bool ab_function_abandon(struct ab_function_call *inner)
+{
+	struct ab_call *call = inner->call;
+	unsigned n = inner->function->spec.n_needs;
+	struct ab_error err;
+
+	inner->kept = ab_malloc(n * sizeof(*inner->kept));
+	if (inner->kept == NULL)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		inner->kept[i] = json_incref((json_t *)(uintptr_t)inner->public.needs[i]);
+	inner->public.needs = (const json_t *const *)inner->kept;
+	inner->abandoned = true;
+	inner->call = NULL;
+	ab_error_set(&err, AB_ECANCELED, "canceled, and not completed since");
+	ab_call_fail(call, &err);
+	return true;
 }
 
 /* A broken promise of the function's code, after which nothing can be relied on. */
@@ -311,8 +363,15 @@ void ab_function_complete(struct anabranch_call *call, const struct anabranch_re
 	promise(inner, !inner->completed, "completed twice");
 	promise(inner, inner->nested == NULL, "completed while something it asked for is on its way");
 	inner->completed = true;
-	ab_function_judge(inner->function, call->needs, &taken, &outcome);
-	ab_outcome_settle(inner->call, &outcome);
+	inner->busy++;
+	if (AB_UNLIKELY(inner->abandoned)) {
+		result_drop(&taken);
+	} else {
+		ab_function_judge(inner->function, call->needs, &taken, &outcome);
+		ab_outcome_settle(inner->call, &outcome);
+	}
+	inner->busy--;
+	call_release(inner);
 }
 
 int ab_function_wanted(const struct anabranch_call *call)

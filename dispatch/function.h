@@ -22,18 +22,20 @@ struct ab_function {
 	const struct ab_function *(*enter)(const struct ab_function *now);
 };
 
-/* A call of a function: what it is handed, and what is kept for it. Of an asynchronous one it lives in the
- * run's arena, else on the stack or in a job. */
+/* A call of a function: what it is handed, and what is kept for it. Of an asynchronous one in memory of its
+ * own, since it may outlive the run; else on the stack or in a job. */
 struct ab_function_call {
 	struct anabranch_call public;
-	struct ab_call *call;
+	struct ab_call *call; /* NULL once the engine does not wait any more */
 	const struct ab_function *function;
+	struct ab_function copy;     /* of an asynchronous one: the resource may go first */
 	const atomic_bool *unwanted; /* of a job on another thread, or NULL */
 	void (*cancel)(struct anabranch_call *call, void *state);
 	void *state;
-	void *extra;              /* the host's own */
 	struct ab_nested *nested; /* what it resolves meanwhile */
-	bool cancelled, completed;
+	json_t **kept;            /* the needs, once abandoned */
+	unsigned busy;            /* inside a function of its own: not to be freed */
+	bool cancelled, completed, abandoned;
 };
 
 /* What a function came to, in the engine's terms: a value, a text, or (both empty) an error, whose message
@@ -55,11 +57,23 @@ void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome);
 
 /* Call a function that answers at once, and complete `call`. `needs`: one for each of the function's. */
 void ab_function_run(struct ab_call *call, const struct ab_function *function, const json_t *const *needs);
-/* Call an asynchronous one. Uses call->state. `extra` is the host's, for its `complete`. */
-void ab_function_begin(
-        struct ab_call *call, const struct ab_function *function, const json_t *const *needs, void *extra);
+/* Call an asynchronous one. Uses call->state. Behind its struct ab_function_call are `extra` bytes for the
+ * host, zeroed; `prepare` fills them before the function is called. Both may be none. */
+void ab_function_begin(struct ab_call *call, const struct ab_function *function, const json_t *const *needs,
+        size_t extra, void (*prepare)(struct ab_function_call *inner));
+static inline void *ab_function_extra(struct ab_function_call *inner)
+{
+	return inner + 1;
+}
 /* For ab_handler.cancel of asynchronous ones. */
 void ab_function_cancel(struct ab_call *call);
+/* The same; whether the call has completed, and is gone. */
+bool ab_function_end(struct ab_call *call);
+
+/* A cancelled call has not been completed for too long: complete it for the engine, and keep what the
+ * function may still use until it completes the call after all. False without memory for that: it goes on as
+ * it was. */
+bool ab_function_abandon(struct ab_function_call *inner);
 
 /* For hosts' tables. */
 void ab_function_complete(struct anabranch_call *call, const struct anabranch_result *result);

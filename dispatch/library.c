@@ -128,7 +128,7 @@ static void plain_start(struct ab_call *call)
 
 static void async_start(struct ab_call *call)
 {
-	ab_function_begin(call, call->resource->config, needs_of(call), NULL);
+	ab_function_begin(call, call->resource->config, needs_of(call), 0, NULL);
 }
 
 /* Without a loop there are no threads either: who calls is who waits. */

@@ -4,6 +4,7 @@
 #include "json.h"
 #include "kinds.h"
 
+#include <pthread.h>
 #include <string.h>
 
 struct native_config {
@@ -64,20 +65,60 @@ static const json_t *const *needs_or_fail(struct ab_call *call, const struct nat
 
 /* ---- what a function may ask of its host ---- */
 
+/* What an asynchronous call has besides: behind its struct ab_function_call. */
+struct limit {
+	struct ab_deadline deadline;
+	struct ab_function_call *inner;
+	const struct native_config *config; /* not once abandoned */
+	struct ab_env *env;
+	struct limit *next, **link; /* among those abandoned */
+};
+
+static struct limit *limit_of(struct ab_function_call *inner)
+{
+	return ab_function_extra(inner);
+}
+
+/* Calls that were given up and may come back; known, though nobody waits for them. */
+static struct limit *abandoned;
+static pthread_mutex_t abandoned_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void abandoned_link(struct limit *limit)
+{
+	pthread_mutex_lock(&abandoned_lock);
+	limit->next = abandoned;
+	limit->link = &abandoned;
+	if (abandoned != NULL)
+		abandoned->link = &limit->next;
+	abandoned = limit;
+	pthread_mutex_unlock(&abandoned_lock);
+}
+
+static void abandoned_unlink(struct limit *limit)
+{
+	pthread_mutex_lock(&abandoned_lock);
+	*limit->link = limit->next;
+	if (limit->next != NULL)
+		limit->next->link = limit->link;
+	pthread_mutex_unlock(&abandoned_lock);
+}
+
 static void *host_loop(const struct anabranch_call *call)
 {
-	const struct ab_function_call *inner = ab_container_of(call, struct ab_function_call, public);
-	const struct ab_context *context = inner->call != NULL ? inner->call->context : NULL;
+	struct ab_function_call *inner = ab_function_call_of((struct anabranch_call *)(uintptr_t)call);
 
-	return context != NULL ? context->env->loop : NULL;
+	return inner->function->spec.how == ANABRANCH_ASYNC ? limit_of(inner)->env->loop : NULL;
 }
 
 static void host_complete(struct anabranch_call *call, const struct anabranch_result *result)
 {
-	const struct ab_function_call *inner = ab_function_call_of(call);
+	struct ab_function_call *inner = ab_function_call_of(call);
 
-	if (inner->extra != NULL)
-		ab_deadline_disarm(inner->extra);
+	if (inner->function->spec.how == ANABRANCH_ASYNC && !inner->completed) {
+		ab_deadline_disarm(&limit_of(inner)->deadline);
+		if (inner->abandoned)
+			abandoned_unlink(limit_of(inner));
+	}
 	ab_function_complete(call, result);
 }
 
@@ -117,14 +158,19 @@ static void host_resolve(
         struct anabranch_call *call, const char *name, json_t *given, anabranch_resolved_cb done, void *arg)
 {
 	struct ab_function_call *inner = ab_function_call_of(call);
-	const struct native_config *config = ab_container_of(inner->function, struct native_config, function);
-	const struct ab_native_call *found = find_call(config->module, name);
+	const struct ab_native_call *found = NULL;
 	struct ab_error err;
 
-	if (check_given(found, name, given, &err) == AB_OK) {
-		ab_function_nest(inner, found->plan, name, inner->call != NULL ? inner->call->context : NULL,
-		        given, done, arg);
-		return;
+	if (inner->function->spec.how != ANABRANCH_ASYNC) {
+		ab_error_set(&err, AB_EINTERNAL, "only a RESOURCE_ASYNC may resolve another resource");
+	} else if (inner->cancelled) {
+		ab_error_set(&err, AB_ECANCELED, "canceled");
+	} else {
+		found = find_call(limit_of(inner)->config->module, name);
+		if (check_given(found, name, given, &err) == AB_OK) {
+			ab_function_nest(inner, found->plan, name, inner->call->context, given, done, arg);
+			return;
+		}
 	}
 	json_decref(given);
 	ab_function_refuse(inner, &err, done, arg);
@@ -181,37 +227,58 @@ static void blocking_start(struct ab_call *call)
 		ab_function_send(config->module->home, call, &config->function, needs, &config->times);
 }
 
-/* The time of one asynchronous call. */
-struct limit {
-	struct ab_deadline deadline;
-	struct ab_call *call;
-};
-
 static void limit_on_expired(struct ab_deadline *deadline)
 {
-	const struct limit *limit = ab_container_of(deadline, struct limit, deadline);
+	const struct ab_call *call = ab_container_of(deadline, struct limit, deadline)->inner->call;
 
-	ab_run_expire(limit->call->run, limit->call->resource);
+	ab_run_expire(call->run, call->resource);
+}
+
+/* Cancelled, and still not completed: its request, and the end of the server, do not wait for it for ever. */
+static void limit_on_overdue(struct ab_deadline *deadline)
+{
+	struct limit *limit = ab_container_of(deadline, struct limit, deadline);
+	struct ab_env *env = limit->env;
+	char text[300];
+
+	snprintf(text, sizeof(text),
+	        "the C function '%.80s' was cancelled and has not completed since; what it holds is lost; expected "
+	        "anabranch_complete once, also after cancelling",
+	        limit->inner->function->spec.name);
+	if (env->warn != NULL)
+		env->warn(env, text);
+	abandoned_link(limit);
+	if (!ab_function_abandon(limit->inner))
+		abandoned_unlink(limit);
+}
+
+static void async_cancel(struct ab_call *call)
+{
+	struct limit *limit = limit_of(call->state);
+
+	ab_deadline_disarm(&limit->deadline);
+	if (!ab_function_end(call))
+		ab_deadline_arm(limit->config->times.timeouts, &limit->deadline, limit_on_overdue);
+}
+
+static void limit_prepare(struct ab_function_call *inner)
+{
+	const struct ab_context *context = inner->call->context;
+	struct limit *limit = limit_of(inner);
+
+	limit->inner = inner;
+	limit->config = inner->call->resource->config;
+	limit->env = context->env;
+	ab_deadline_arm(limit->config->times.timeouts, &limit->deadline, limit_on_expired);
 }
 
 static void async_start(struct ab_call *call)
 {
 	const struct native_config *config = call->resource->config;
 	const json_t *const *needs = needs_or_fail(call, config);
-	struct limit *limit;
-	struct ab_error err;
 
-	if (needs == NULL)
-		return;
-	limit = ab_arena_calloc(call->arena, 1, sizeof(*limit));
-	if (limit == NULL) {
-		ab_error_set(&err, AB_ENOMEM, "out of memory");
-		ab_call_fail(call, &err);
-		return;
-	}
-	limit->call = call;
-	ab_deadline_arm(config->times.timeouts, &limit->deadline, limit_on_expired);
-	ab_function_begin(call, &config->function, needs, &limit->deadline);
+	if (needs != NULL)
+		ab_function_begin(call, &config->function, needs, sizeof(struct limit), limit_prepare);
 }
 
 static void native_free(void *arg)
@@ -231,7 +298,7 @@ static const struct ab_handler handlers[] = {
                 .free = native_free},
         [ANABRANCH_ASYNC] = {.kind = "native",
                 .start = async_start,
-                .cancel = ab_function_cancel,
+                .cancel = async_cancel,
                 .free = native_free},
 };
 

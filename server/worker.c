@@ -107,8 +107,7 @@ enum ab_code ab_worker_start(
 	int rc;
 
 	worker->log = serve->log;
-	if (worker->app->dev)
-		worker->env.warn = worker_on_warn;
+	worker->env.warn = worker_on_warn;
 	worker->ended = serve->ended;
 	worker->arg = serve->arg;
 	worker->stop.data = worker;

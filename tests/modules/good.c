@@ -188,3 +188,27 @@ RESOURCE(sleeps)
 	usleep(80 * 1000);
 	return text("slept");
 }
+
+RESOURCE_ASYNC(forgets)
+{
+	return later(NULL, NULL);
+}
+
+/* Completes long after it was told to end. */
+static void dawdle_cancel(struct anabranch_call *call, void *state)
+{
+	struct tick *tick = (struct tick *)state;
+
+	(void)call;
+	tick->word = "at last";
+	uv_timer_start(&tick->timer, tick_fired, 600, 0);
+}
+
+RESOURCE_ASYNC(dawdles, who)
+{
+	struct anabranch_result result = tick_after(call, 3600 * 1000);
+
+	(void)who;
+	result.cancel = result.kind == ANABRANCH_LATER ? dawdle_cancel : NULL;
+	return result;
+}

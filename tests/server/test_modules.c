@@ -3,6 +3,7 @@
 #include "web.h"
 
 #include "../lib/process.h"
+#include "../lib/upstream.h"
 
 #include <criterion/criterion.h>
 #include <libgen.h>
@@ -348,4 +349,33 @@ Test(modules, a_module_of_an_included_file_is_in_sight_of_the_app)
 	web_compile(&w, "include: [part.yaml]\nroutes: {GET /greet: {answer: hey}}\n", NULL);
 	expect_all(&w, table, AB_COUNT(table));
 	web_close(&w);
+}
+
+Test(modules, a_function_fetches_through_an_upstream_of_the_app)
+{
+	static const char text[] = "modules: [build/good.so]\n"
+	                           "upstreams: {shop: {url: \"%s\"}}\n"
+	                           "resources:\n"
+	                           "  user: {http: \"GET shop/{user_id}\"}\n"
+	                           "  plain: 1\n"
+	                           "  email: a\n"
+	                           "routes:\n"
+	                           "  GET /name/{id}: {answer: user_name, deadline: 2s}\n"
+	                           "  GET /soon/{id}: {answer: user_name, deadline: 100ms}\n"
+	                           "  GET /x: {answer: email, accept: {id: string}}\n";
+	static const struct exchange table[] = {
+	        {"/name/json", 200, "application/json", "\"Lamp\""},
+	        {"/name/nothing", 404, "application/problem+json", "Not Found"},
+	        {"/name/reset", 502, "application/problem+json", "Bad Gateway"},
+	        {"/soon/hold", 504, "application/problem+json", "Gateway"},
+	};
+	struct fake_upstream *upstream = fake_upstream_start();
+	char yaml[1000];
+	struct web w;
+
+	snprintf(yaml, sizeof(yaml), text, fake_upstream_url(upstream));
+	open_app(&w, yaml, false);
+	expect_all(&w, table, AB_COUNT(table));
+	web_close(&w);
+	fake_upstream_stop(upstream);
 }

@@ -20,6 +20,8 @@ static const char app[] = "modules: [build/good.so]\n"
                           "  plain: 1\n"
                           "  id: 7\n"
                           "  email: a\n"
+                          "  forgetful: {native: forgets, timeout: 200ms}\n"
+                          "  dawdling: {native: dawdles, timeout: 200ms}\n"
                           "routes:\n"
                           "  GET /greet: {answer: greet, accept: {who: string}}\n"
                           "  GET /slow: {answer: slow, accept: {who: string}}\n"
@@ -28,7 +30,9 @@ static const char app[] = "modules: [build/good.so]\n"
                           "  GET /stuck: {answer: stuck, deadline: 200ms}\n"
                           "  GET /never: {answer: never, deadline: 200ms}\n"
                           "  GET /aborts: {answer: aborts}\n"
-                          "  GET /sleeps: {answer: sleeps}\n";
+                          "  GET /sleeps: {answer: sleeps}\n"
+                          "  GET /forgets: {answer: forgetful}\n"
+                          "  GET /dawdles: {answer: dawdling}\n";
 
 static void start(struct served *served, const char *const *args)
 {
@@ -98,6 +102,37 @@ Test(modules_serve, the_server_stops_though_functions_have_not_returned)
 	cr_assert_eq(http_get(served.port, "/never", &body), 504);
 	free(body);
 	cr_assert_eq(http_get(served.port, "/stuck", &body), 504);
+	free(body);
+	cr_assert_eq(served_stop(&served), 0);
+	served_end(&served);
+}
+
+Test(modules_serve, a_function_that_never_completes_is_given_up_and_spoken_of)
+{
+	struct served served;
+	char *body = NULL;
+
+	start(&served, NULL);
+	cr_assert_eq(http_get(served.port, "/forgets", &body), 504);
+	free(body);
+	cr_assert(process_expect(&served.process,
+	        "the C function 'forgets' was cancelled and has not completed since", 20000));
+	cr_assert_eq(served_stop(&served), 0);
+	served_end(&served);
+}
+
+Test(modules_serve, a_function_that_was_given_up_may_complete_after_all)
+{
+	struct served served;
+	char *body = NULL;
+
+	start(&served, NULL);
+	cr_assert_eq(http_get(served.port, "/dawdles", &body), 504);
+	free(body);
+	cr_assert(process_expect(&served.process,
+	        "the C function 'dawdles' was cancelled and has not completed since", 20000));
+	usleep(700 * 1000);
+	cr_assert_eq(http_get(served.port, "/greet", &body), 200);
 	free(body);
 	cr_assert_eq(served_stop(&served), 0);
 	served_end(&served);
