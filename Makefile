@@ -21,7 +21,7 @@ BUILD_DEBS := gcc libc6-dev pkg-config libmicrohttpd-dev libcurl4-openssl-dev li
 	libpq-dev libyaml-dev libjq-dev ca-certificates
 TEST_DEBS  := $(BUILD_DEBS) libcriterion-dev procps curl openssl g++ postgresql
 LINT_DEBS  := $(TEST_DEBS) clang clang-format clang-tidy cppcheck libclang-rt-dev
-BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps valgrind
+BENCH_DEBS := $(BUILD_DEBS) wrk nginx-light procps valgrind postgresql
 
 # ---- flags ---------------------------------------------------------------------------------------------------------
 
@@ -138,13 +138,16 @@ MODULES := $(patsubst tests/modules/%.c,$(OUT)/modules/%.so,$(wildcard tests/mod
 $(OUT)/modules/bench/%.so: tests/bench/apps/%.c $(INCLUDED)
 	@mkdir -p $(@D)
 	$(LINK) -shared -I$(OUT)/include $< -ljansson
+$(OUT)/modules/bench/%.so: examples/fortunes/%.c $(INCLUDED)
+	@mkdir -p $(@D)
+	$(LINK) -shared -I$(OUT)/include $< -ljansson
 $(OUT)/modules/%.so: tests/modules/%.c $(INCLUDED)
 	@mkdir -p $(@D)
 	$(LINK) -shared -I$(OUT)/include $< -ljansson
 
 .PHONY: tests benches
 tests: $(MODULES) $(OUT)/anabranch $(OUT)/test-dispatch $(OUT)/test-handlers $(OUT)/test-server $(OUT)/test-selftest
-benches: $(OUT)/anabranch $(BENCHES) $(OUT)/modules/bench/greet.so
+benches: $(OUT)/anabranch $(BENCHES) $(OUT)/modules/bench/greet.so $(OUT)/modules/bench/fortunes.so
 
 # ---- the two commands of the README --------------------------------------------------------------------------------
 

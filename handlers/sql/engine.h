@@ -7,6 +7,7 @@
 #ifndef AB_SQL_ENGINE_H
 #define AB_SQL_ENGINE_H
 
+#include "../buf.h"
 #include "database.h"
 #include "lexer.h"
 #include "text.h"
@@ -64,6 +65,8 @@ struct ab_sql_engine {
 extern const struct ab_sql_engine ab_sqlite_engine;   /* sqlite_query.c */
 extern const struct ab_sql_engine ab_postgres_engine; /* postgres.c */
 
+/* An empty buffer of at most `max` bytes, for what is needed only until the next call of this. */
+struct ab_buf *ab_sql_scratch(struct ab_sql *sql, size_t max);
 /* What an engine keeps for a worker and a database, ended by `close` when the worker's end of the databases
  * is. */
 void *ab_sql_end_find(const struct ab_sql *sql, const void *base);

@@ -76,9 +76,9 @@ static void key_make(struct ab_buf *key, const struct ab_call *call)
 bool ab_sql_follows(struct ab_call *call)
 {
 	const struct ab_sql_statement *statement = call->resource->config;
-	struct ab_share *share = ((const struct ab_context *)call->context)->share;
-	struct ab_buf key;
-	bool follows;
+	const struct ab_context *context = call->context;
+	struct ab_share *share = context->share;
+	struct ab_buf *key;
 
 	if (share == NULL)
 		return false;
@@ -88,9 +88,7 @@ bool ab_sql_follows(struct ab_call *call)
 	}
 	if (statement->n_parts != 1)
 		return false;
-	ab_buf_init(&key, KEY_MAX);
-	key_make(&key, call);
-	follows = !key.failed && ab_share_join(share, call, key.data, key.len);
-	ab_buf_fini(&key);
-	return follows;
+	key = ab_sql_scratch(context->env->sql, KEY_MAX);
+	key_make(key, call);
+	return !key->failed && ab_share_join(share, call, key->data, key->len);
 }

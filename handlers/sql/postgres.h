@@ -16,9 +16,12 @@
 #include <stdatomic.h>
 
 enum {
-	AB_PG_POOL = 4,          /* connections a worker, where `pool` is unset */
-	AB_PG_QUEUE = 1024,      /* queries of a worker that wait for a connection */
-	AB_PG_DEPTH = 128,       /* entries under way on a connection that another query may join */
+	AB_PG_POOL = 4,      /* connections a worker, where `pool` is unset */
+	AB_PG_QUEUE = 16384, /* queries of a worker that wait for a connection */
+	AB_PG_DEPTH = 128,
+	/* entries under way on a connection that another query may join */ AB_PG_QUICK_MS =
+	        2,               /* a statement that takes longer at its best is slow */
+	AB_PG_SAMPLES = 4,       /* before that, neither */
 	AB_PG_JOIN_MS = 3,       /* a connection is joined while its oldest query is no older */
 	AB_PG_ATTEMPTS = 3,      /* of one query, before what keeps happening to it is its failure */
 	AB_PG_CONNECT_MS = 5000, /* for connecting, unless connect_timeout says otherwise */
@@ -169,6 +172,7 @@ enum ab_pg_state { AB_PG_CLOSED, AB_PG_RESOLVING, AB_PG_CONNECTING, AB_PG_SETUP,
 struct ab_pg_prepared {
 	enum { AB_PG_UNKNOWN, AB_PG_SENT, AB_PG_PREPARED } state;
 	unsigned generation; /* of its name: counts how often it has been dropped */
+	char name[32];       /* made at its first use */
 };
 
 struct ab_pg_conn {
@@ -186,6 +190,8 @@ struct ab_pg_conn {
 	size_t live;         /* queries on it that somebody waits for */
 	const void *run;     /* whose queries were sent last */
 	uint64_t timeout_ms; /* statement_timeout as last sent */
+	size_t slow;         /* queries on it that are known to be slow */
+	uint64_t result_at;  /* loop time of the last result */
 	struct ab_pg_entry *ring;
 	size_t head, count, size;        /* size: a power of two */
 	size_t reads;                    /* since the oldest entry became it */
@@ -193,6 +199,12 @@ struct ab_pg_conn {
 	struct ab_pg_prepared *prepared; /* by a statement's index */
 	size_t n_prepared;
 	struct ab_pg_conn *next_dirty;
+};
+
+/* How long a statement takes, as seen from here: at the best of times, of late. */
+struct ab_pg_pace {
+	float ms;
+	unsigned samples; /* as many as matter */
 };
 
 /* One call's way. It is freed when its call has completed and nothing of it is under way. */
@@ -213,6 +225,7 @@ struct ab_pg_query {
 	bool failed, aborted, stale;
 	bool answered;                         /* the last statement has ended well */
 	const struct ab_pg_statement *relearn; /* its types have changed on the server */
+	bool slow;                             /* counted in conn->slow */
 	bool held;                             /* its commit waits until its rows have been judged */
 	bool late;                             /* a write out of time */
 	size_t part;                           /* whose result comes next */
@@ -230,6 +243,8 @@ struct ab_pg_pool {
 	struct ab_pg_query *free;
 	struct ab_pg_shape **shapes; /* learnt here, by a statement's index */
 	size_t n_shapes;
+	struct ab_pg_pace *paces; /* by a statement's index */
+	size_t n_paces;
 	struct ab_pg_conn *dirty;
 	uv_idle_t idle;   /* active while something waits to be flushed */
 	uv_timer_t retry; /* active while nothing is tried */
@@ -270,6 +285,16 @@ const struct ab_pg_shape *ab_pg_pool_shape(
 /* Takes `shape`. False without memory. */
 AB_NODISCARD bool ab_pg_pool_learn(
         struct ab_pg_pool *pool, const struct ab_pg_statement *statement, struct ab_pg_shape *shape);
+/* Its pace; NULL without memory, which means unknown. */
+struct ab_pg_pace *ab_pg_pool_pace(struct ab_pg_pool *pool, const struct ab_pg_statement *statement);
+static inline bool ab_pg_is_slow(const struct ab_pg_pace *pace)
+{
+	return pace != NULL && pace->samples >= AB_PG_SAMPLES && pace->ms > (float)AB_PG_QUICK_MS;
+}
+static inline bool ab_pg_is_quick(const struct ab_pg_pace *pace)
+{
+	return pace != NULL && pace->samples >= AB_PG_SAMPLES && pace->ms <= (float)AB_PG_QUICK_MS;
+}
 /* Room for the parameters of one statement. */
 AB_NODISCARD bool ab_pg_pool_values(struct ab_pg_pool *pool, size_t n);
 

@@ -144,14 +144,15 @@ static struct ab_pg_prepared *prepared_of(struct ab_pg_conn *conn, const struct 
 	return &conn->prepared[statement->index];
 }
 
-static const char *name_of(const struct ab_pg_statement *statement, const struct ab_pg_prepared *prepared,
-        char *buf, size_t size)
+static const char *name_of(const struct ab_pg_statement *statement, struct ab_pg_prepared *prepared)
 {
-	snprintf(buf, size, "anabranch_%zu_%u", statement->index, prepared->generation);
-	return buf;
+	if (AB_UNLIKELY(prepared->state == AB_PG_UNKNOWN))
+		snprintf(prepared->name, sizeof(prepared->name), "ab_%zu_%u", statement->index,
+		        prepared->generation);
+	return prepared->name;
 }
 
-/* Prepare it unless it is, or is about to be; `prepared->name` is what it is called from here on. */
+/* Prepare it unless it is, or is about to be; `name` is what it is called from here on. */
 static bool send_prepare(struct ab_pg_conn *conn, struct ab_pg_query *query,
         const struct ab_pg_statement *statement, struct ab_pg_prepared *prepared, const char *name)
 {
@@ -207,7 +208,6 @@ static bool send_run(struct ab_pg_conn *conn, struct ab_pg_query *query, const s
 	struct ab_pg_pool *pool = conn->pool;
 	const struct ab_pg_shape *shape = ab_pg_pool_shape(pool, statement);
 	struct ab_pg_prepared *prepared;
-	char name[48];
 	int ok;
 
 	if (!pool->base->prepare) {
@@ -216,11 +216,10 @@ static bool send_run(struct ab_pg_conn *conn, struct ab_pg_query *query, const s
 		return sent(conn, ok, AB_PG_RUN, query, statement);
 	}
 	prepared = prepared_of(conn, statement);
-	if (prepared == NULL || !send_prepare(conn, query, statement, prepared,
-	                                name_of(statement, prepared, name, sizeof(name))))
+	if (prepared == NULL || !send_prepare(conn, query, statement, prepared, name_of(statement, prepared)))
 		return false;
 	ok = PQsendQueryPrepared(
-	        conn->pg, name, (int)part->n_params, pool->values, NULL, NULL, shape->binary);
+	        conn->pg, prepared->name, (int)part->n_params, pool->values, NULL, NULL, shape->binary);
 	return sent(conn, ok, AB_PG_RUN, query, statement);
 }
 
@@ -230,13 +229,13 @@ static bool send_learn(
 {
 	struct ab_pg_prepared unnamed = {0}, *prepared = &unnamed;
 	bool named = conn->pool->base->prepare;
-	char name[48] = "";
+	const char *name = "";
 
 	if (named && (prepared = prepared_of(conn, statement)) == NULL)
 		return false;
 	query->learning = true;
 	if (named)
-		name_of(statement, prepared, name, sizeof(name));
+		name = name_of(statement, prepared);
 	return (!conn->open || ab_pg_pipe_sync(conn, NULL)) &&
 	       send_prepare(conn, query, statement, prepared, name) &&
 	       sent(conn, PQsendDescribePrepared(conn->pg, name), AB_PG_DESCRIBE, query, statement) &&
@@ -272,12 +271,20 @@ static bool send_solo(struct ab_pg_conn *conn, struct ab_pg_query *query)
 
 static bool send_shared(struct ab_pg_conn *conn, struct ab_pg_query *query)
 {
+	const struct ab_pg_pace *pace;
+
 	if (conn->open &&
 	        (query->alone || conn->run != query->run || conn->timeout_ms != query->statement->timeout_ms))
 		if (!ab_pg_pipe_sync(conn, NULL))
 			return false;
 	if (!conn->open && !begin_unit(conn, query))
 		return false;
+	/* The server keeps results until a sync: those before one that may take long are to come at once. */
+	pace = ab_pg_pool_pace(conn->pool, query->statement->parts[0].checked);
+	if (conn->open && !ab_pg_is_quick(pace) && PQsendFlushRequest(conn->pg) != 1)
+		return false;
+	query->slow = ab_pg_is_slow(pace);
+	conn->slow += query->slow;
 	conn->open = true;
 	if (!conn->pool->base->prepare)
 		conn->timeout_ms = query->statement->timeout_ms;
@@ -308,6 +315,7 @@ bool ab_pg_pipe_send(struct ab_pg_conn *conn, struct ab_pg_query *query)
 	query->failed = query->aborted = query->stale = query->learning = query->held = query->answered =
 	        false;
 	query->relearn = NULL;
+	query->slow = false;
 	query->part = 0;
 	for (size_t i = 0; i < statement->n_parts && unknown == NULL; i++)
 		if (ab_pg_pool_shape(conn->pool, statement->parts[i].checked) == NULL)
@@ -356,6 +364,8 @@ static void pop(struct ab_pg_conn *conn)
 	if (query->entries > 0)
 		return;
 	query->conn = NULL;
+	conn->slow -= query->slow;
+	query->slow = false;
 	if (query->call != NULL)
 		conn->live--;
 	if (ab_pg_query_solo(query) && !query->learning)
@@ -390,6 +400,26 @@ static void own_failure(struct ab_pg_conn *conn, const PGresult *result)
 	ab_pg_conn_break(conn, line, false);
 }
 
+/* How long the statement took: since the one before it on this connection, or since it was sent. Mostly
+ * the least of it counts: a server, or a loop, that is busy makes every statement look slow. */
+static void measure(struct ab_pg_conn *conn, const struct ab_pg_entry *entry)
+{
+	uint64_t now = uv_now(conn->pool->env->loop);
+	uint64_t from = entry->at > conn->result_at ? entry->at : conn->result_at;
+	struct ab_pg_pace *pace = ab_pg_pool_pace(conn->pool, entry->statement);
+
+	float ms = (float)(now - from);
+
+	conn->result_at = now;
+	if (pace == NULL)
+		return;
+	if (pace->samples == 0 || ms < pace->ms)
+		pace->ms = ms;
+	else
+		pace->ms += (ms - pace->ms) / 32;
+	pace->samples += pace->samples < AB_PG_SAMPLES;
+}
+
 static bool take(struct ab_pg_conn *conn, PGresult *result)
 {
 	struct ab_pg_entry entry = *ab_pg_pipe_head(conn);
@@ -397,6 +427,8 @@ static bool take(struct ab_pg_conn *conn, PGresult *result)
 	unsigned epoch = conn->epoch;
 
 	conn->reads = conn->arriving = 0;
+	if (entry.kind == AB_PG_RUN && status != PGRES_SINGLE_TUPLE)
+		measure(conn, &entry);
 	if (status == PGRES_PIPELINE_SYNC) {
 		PQclear(result);
 		if (entry.kind != AB_PG_SYNC) {

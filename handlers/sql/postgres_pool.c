@@ -59,11 +59,11 @@ static bool may_join(const struct ab_pg_conn *conn)
 	return conn->count < AB_PG_DEPTH && pool_now(conn->pool) - ab_pg_pipe_head(conn)->at <= AB_PG_JOIN_MS;
 }
 
-static struct ab_pg_conn *pool_pick(const struct ab_pg_pool *pool, const struct ab_pg_query *query)
+static struct ab_pg_conn *pool_pick(struct ab_pg_pool *pool, const struct ab_pg_query *query)
 {
-	struct ab_pg_conn *idle = NULL, *other = NULL;
+	struct ab_pg_conn *idle = NULL, *same = NULL, *other = NULL;
 	bool solo = ab_pg_query_solo(query);
-
+	bool slow = !solo && ab_pg_is_slow(ab_pg_pool_pace(pool, query->statement->parts[0].checked));
 	for (unsigned i = 0; i < pool->size; i++) {
 		struct ab_pg_conn *conn = &pool->conns[i];
 
@@ -74,10 +74,13 @@ static struct ab_pg_conn *pool_pick(const struct ab_pg_pool *pool, const struct 
 		else if (solo || !may_join(conn))
 			continue;
 		else if (conn->run == query->run)
-			return conn;
-		else if (other == NULL || conn->count < other->count)
+			same = conn;
+		else if (conn->slow == 0 && (other == NULL || conn->count < other->count))
 			other = conn;
 	}
+	/* What is known to be slow runs beside its run's others, where there is room. */
+	if (same != NULL && (idle == NULL || (!slow && same->slow == 0)))
+		return same;
 	return idle != NULL || solo ? idle : other;
 }
 
@@ -298,6 +301,21 @@ bool ab_pg_pool_learn(
 	return true;
 }
 
+struct ab_pg_pace *ab_pg_pool_pace(struct ab_pg_pool *pool, const struct ab_pg_statement *statement)
+{
+	if (AB_UNLIKELY(statement->index >= pool->n_paces)) {
+		size_t n = statement->index + 16;
+		struct ab_pg_pace *paces = realloc(pool->paces, n * sizeof(*paces));
+
+		if (paces == NULL)
+			return NULL;
+		memset(paces + pool->n_paces, 0, (n - pool->n_paces) * sizeof(*paces));
+		pool->paces = paces;
+		pool->n_paces = n;
+	}
+	return &pool->paces[statement->index];
+}
+
 bool ab_pg_pool_values(struct ab_pg_pool *pool, size_t n)
 {
 	const char **values;
@@ -335,6 +353,7 @@ static void pool_free(struct ab_pg_pool *pool)
 	for (size_t i = 0; i < pool->n_shapes; i++)
 		free(pool->shapes[i]);
 	free(pool->shapes);
+	free(pool->paces);
 	free(pool->values);
 	free(pool->offsets);
 	free(pool->conns);

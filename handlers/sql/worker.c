@@ -20,7 +20,10 @@ struct ab_sql {
 	size_t outstanding;                    /* trips away; the loop's own */
 	bool closing;
 	struct end *ends;
+	struct ab_buf scratch;
 };
+
+enum { SCRATCH_KEPT = 4096 }; /* bytes; a larger one is not kept */
 
 void ab_sql_trip_begin(struct ab_sql *sql, struct ab_sql_trip *trip, void (*home)(struct ab_sql_trip *trip))
 {
@@ -35,6 +38,7 @@ static void sql_on_closed(uv_handle_t *handle)
 	struct ab_sql *sql = ab_container_of((uv_async_t *)handle, struct ab_sql, async);
 
 	pthread_mutex_destroy(&sql->lock);
+	ab_buf_fini(&sql->scratch);
 	free(sql);
 }
 
@@ -103,6 +107,16 @@ struct ab_sql *ab_sql_create(struct ab_env *env)
 	pthread_mutex_init(&sql->lock, NULL);
 	uv_unref((uv_handle_t *)&sql->async); /* only what is away keeps the loop going */
 	return sql;
+}
+
+struct ab_buf *ab_sql_scratch(struct ab_sql *sql, size_t max)
+{
+	if (sql->scratch.failed || sql->scratch.size > SCRATCH_KEPT)
+		ab_buf_fini(&sql->scratch);
+	if (sql->scratch.data == NULL)
+		ab_buf_init(&sql->scratch, max);
+	sql->scratch.len = 0;
+	return &sql->scratch;
 }
 
 void *ab_sql_end_find(const struct ab_sql *sql, const void *base)
