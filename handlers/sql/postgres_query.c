@@ -323,7 +323,7 @@ static void take_failure(struct ab_pg_query *query, const struct ab_pg_entry *en
 	if (query->call != NULL)
 		ab_pg_error(query->pool->base, result, query->call, part, &query->err);
 	/* Out of time on the server is so for the client. */
-	if (query->late && query->err.code == AB_ETIMEOUT)
+	if (query->call != NULL && query->err.code == AB_ETIMEOUT)
 		ab_error_set(&query->err, AB_ETIMEOUT,
 		        "database '%s': the statement did not end within %llu ms", query->pool->base->name,
 		        (unsigned long long)statement->timeout_ms);
