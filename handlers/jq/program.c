@@ -142,7 +142,8 @@ static void hear(void *arg, jv value)
 		text += 11;
 	end = where != NULL ? where : text + strcspn(text, "\n");
 	snprintf(what, sizeof(what), "%.*s", (int)(end - text), text);
-	plain_words(what, sizeof(what));
+	if (strncmp(what, "syntax error", 12) == 0) /* in others, names are the filter's */
+		plain_words(what, sizeof(what));
 	if (hearing->mistake != NULL && (where != NULL || strncmp(text, "jq: ", 4) != 0))
 		hearing->mistake(
 		        hearing->arg, where != NULL ? hear_offset(hearing, where + strlen(place)) : 0, what);
