@@ -33,7 +33,7 @@ struct making {
 	char **names; /* its needs, each once */
 	size_t n_names;
 	struct ab_jq_scan scan;
-	bool quick;
+	bool quick, formats_time;
 };
 
 /* ---- what the scanner finds ---- */
@@ -170,6 +170,7 @@ static bool make_names(struct making *m)
 		m->piece = &m->pieces[i];
 		ab_jq_scan(m->text + m->piece->start, m->piece->len, &fns, m, &m->scan);
 		m->quick &= m->scan.quick;
+		m->formats_time |= m->scan.formats_time;
 		if (m->scan.no_memory)
 			return no_memory(m);
 		if (ab_diags_mistakes(m->compile->diags) == mistakes && !m->scan.understood)
@@ -185,7 +186,7 @@ static bool make_program(struct making *m, struct ab_jq_rule *rule)
 	size_t mistakes = ab_diags_mistakes(m->compile->diags);
 
 	rule->program = ab_jq_program_get(ab_jq_shared_programs(shared), m->text, m->len,
-	        (const char *const *)m->names, m->n_names, on_mistake, m);
+	        (const char *const *)m->names, m->n_names, m->formats_time, on_mistake, m);
 	if (rule->program != NULL)
 		return true;
 	return ab_diags_mistakes(m->compile->diags) > mistakes ? false : no_memory(m);

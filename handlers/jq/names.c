@@ -333,6 +333,7 @@ static void check_call(struct ab_jq_scanner *s, const struct ab_jq_token *name, 
 	}
 	if (!ab_jq_is_quick(text, name->len, args))
 		s->slow = true;
+	s->formats_time |= ab_jq_formats_time(text, name->len);
 	why = ab_jq_refused(text, name->len);
 	if (why != NULL)
 		ab_scan_mistake(
@@ -623,6 +624,7 @@ void ab_jq_scan(const char *text, size_t len, const struct ab_jq_scan_fns *fns, 
 	        .offset = s.failed_at,
 	        .expected = s.expected,
 	        .quick = !s.failed && !s.slow,
+	        .formats_time = s.formats_time,
 	        .no_memory = s.no_memory,
 	};
 	free(s.bounds);

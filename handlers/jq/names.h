@@ -25,6 +25,7 @@ struct ab_jq_scan {
 	/* Its time is bounded by the size of its needs: no loops, no recursion, no regular expressions,
 	 * nothing that multiplies or compares all with all. */
 	bool quick;
+	bool formats_time; /* it calls one of the functions that ab_jq_program_get can guard */
 	bool no_memory;
 };
 

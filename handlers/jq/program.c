@@ -142,6 +142,12 @@ static void hear(void *arg, jv value)
 		text += 11;
 	end = where != NULL ? where : text + strcspn(text, "\n");
 	snprintf(what, sizeof(what), "%.*s", (int)(end - text), text);
+	if (strncmp(what, "$*label-", 8) == 0) {
+		char label[200];
+
+		snprintf(label, sizeof(label), "%.*s", (int)strcspn(what + 8, " "), what + 8);
+		snprintf(what, sizeof(what), "break $%s: there is no label $%s around it", label, label);
+	}
 	if (strncmp(what, "syntax error", 12) == 0) /* in others, names are the filter's */
 		plain_words(what, sizeof(what));
 	if (hearing->mistake != NULL && (where != NULL || strncmp(text, "jq: ", 4) != 0))
@@ -173,8 +179,22 @@ struct jq_state *ab_jq_compile(const char *text)
 	return compile(&(struct hearing){.text = text});
 }
 
+/* What a user can't write: names that begin with _ are refused. */
+static const char time_guard[] =
+        "def _ab_time(f):"
+        "f as $f|if ($f|type)!=\"string\" or ($f|length)>1000 then error(\"the format of a time is a short string\")"
+        " elif type==\"number\" and (.< -1e12 or .>1e12) then error(\"no calendar has this time\")"
+        " else . end;"
+        "def _ab_strftime(f):strftime(f);"
+        "def _ab_strflocaltime(f):strflocaltime(f);"
+        "def strftime(f):_ab_time(f)|_ab_strftime(f);"
+        "def strflocaltime(f):_ab_time(f)|_ab_strflocaltime(f);"
+        "def todateiso8601:strftime(\"%Y-%m-%dT%H:%M:%SZ\");"
+        "def todate:todateiso8601;";
+
 /* The filter wrapped; malloc'ed. *ret_prefix: how many bytes come first. */
-static char *wrap(const char *text, size_t len, const char *const *names, size_t n_names, size_t *ret_prefix)
+static char *wrap(const char *text, size_t len, const char *const *names, size_t n_names, bool guard_time,
+        size_t *ret_prefix)
 {
 	char *wrapped = NULL;
 	size_t size = 0;
@@ -182,6 +202,8 @@ static char *wrap(const char *text, size_t len, const char *const *names, size_t
 
 	if (out == NULL)
 		return NULL;
+	if (guard_time)
+		fputs(time_guard, out);
 	for (size_t i = 0; i < n_names; i++)
 		fprintf(out, "%s$%s", i > 0 ? "," : n_names == 1 ? ". as " : ". as [", names[i]);
 	if (n_names > 0)
@@ -240,11 +262,11 @@ static void program_add(struct ab_jq_programs *programs, struct ab_jq_program *p
 }
 
 const struct ab_jq_program *ab_jq_program_get(struct ab_jq_programs *programs, const char *text, size_t len,
-        const char *const *names, size_t n_names, ab_jq_mistake_cb mistake, void *arg)
+        const char *const *names, size_t n_names, bool guard_time, ab_jq_mistake_cb mistake, void *arg)
 {
 	struct hearing hearing = {.len = len, .mistake = mistake, .arg = arg};
 	struct ab_jq_program *program;
-	char *wrapped = wrap(text, len, names, n_names, &hearing.prefix);
+	char *wrapped = wrap(text, len, names, n_names, guard_time, &hearing.prefix);
 	struct jq_state *jq;
 
 	if (wrapped == NULL)

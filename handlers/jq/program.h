@@ -37,10 +37,11 @@ void ab_jq_programs_destroy(struct ab_jq_programs *programs);
 /* A mistake that libjq found, at a byte of the filter. */
 typedef void (*ab_jq_mistake_cb)(void *arg, size_t offset, const char *message);
 
-/* The program of a filter whose free names are `names`; compiles it if it is new. Any thread. NULL after
- * mistakes have been reported, or (without) when out of memory. */
+/* The program of a filter whose free names are `names`; compiles it if it is new. `guard_time`: strftime and
+ * its like refuse what libjq 1.6 would abort on, a time that no calendar has or a format that is no string.
+ * Any thread. NULL after mistakes have been reported, or (without) when out of memory. */
 const struct ab_jq_program *ab_jq_program_get(struct ab_jq_programs *programs, const char *text, size_t len,
-        const char *const *names, size_t n_names, ab_jq_mistake_cb mistake, void *arg);
+        const char *const *names, size_t n_names, bool guard_time, ab_jq_mistake_cb mistake, void *arg);
 /* Threads of the pool are to compile it ahead. */
 void ab_jq_program_pool(struct ab_jq_programs *programs, const struct ab_jq_program *program);
 /* One thread's compiled programs. */

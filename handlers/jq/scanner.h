@@ -37,7 +37,7 @@ struct ab_jq_scanner {
 	struct ab_jq_token token; /* the next */
 	enum ab_jq_dot dot;
 	unsigned depth;
-	bool failed, no_memory, slow;
+	bool failed, no_memory, slow, formats_time;
 	size_t failed_at;
 	const char *expected;
 	struct ab_jq_bound *bounds; /* innermost last */

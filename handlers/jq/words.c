@@ -75,6 +75,13 @@ bool ab_jq_reads_input(const char *name, size_t len, unsigned args)
 	                 : is_in(name, len, with, AB_COUNT(with));
 }
 
+bool ab_jq_formats_time(const char *name, size_t len)
+{
+	static const char *const words[] = {"strftime", "strflocaltime", "todate", "todateiso8601"};
+
+	return is_in(name, len, words, AB_COUNT(words));
+}
+
 bool ab_jq_is_quick(const char *name, size_t len, unsigned args)
 {
 	static const char *const without[] = {"abs", "arrays", "ascii_downcase", "ascii_upcase", "booleans",

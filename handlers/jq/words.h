@@ -11,6 +11,8 @@ bool ab_jq_is_keyword(const char *name, size_t len);
 const char *ab_jq_refused(const char *name, size_t len);
 /* It works on its input and on nothing else that matters; `args`: how many it is called with. */
 bool ab_jq_reads_input(const char *name, size_t len, unsigned args);
+/* It writes a time out. */
+bool ab_jq_formats_time(const char *name, size_t len);
 /* Its time is bounded by the size of its input. */
 bool ab_jq_is_quick(const char *name, size_t len, unsigned args);
 

@@ -16,7 +16,7 @@ struct found {
 	size_t len;
 	char *names[MAX_NAMES];
 	size_t n_names;
-	bool mistaken, skip;
+	bool mistaken, skip, guard_time;
 };
 
 static bool is_name_byte(char c)
@@ -67,7 +67,7 @@ static void check_with_libjq(struct found *found)
 	struct ab_jq_programs *programs = ab_jq_programs_create();
 
 	(void)ab_jq_program_get(programs, found->text, found->len, (const char *const *)found->names,
-	        found->n_names, on_heard, found);
+	        found->n_names, found->guard_time, on_heard, found);
 	ab_jq_programs_destroy(programs);
 }
 
@@ -84,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	ab_jq_scan(text, size, &fns, &found, &scan);
 	ab_assert(scan.understood ? scan.expected == NULL : scan.expected != NULL && scan.offset <= size);
+	found.guard_time = scan.formats_time;
 	if (scan.understood && !found.mistaken && !found.skip && memchr(text, '\0', size) == NULL)
 		check_with_libjq(&found);
 	for (size_t i = 0; i < found.n_names; i++)

@@ -95,6 +95,33 @@ Test(jq, an_integer_that_jq_would_bend_is_an_error_that_names_it)
 	jq_close(&f);
 }
 
+/* Debian 12's libjq ends the process on these. */
+Test(jq, a_time_that_no_calendar_has_is_an_error)
+{
+	static const char *const times[] = {"{`a`: 1e20}", "{`a`: -1e300}", "{`a`: 1e300}"};
+	struct jq_fixture f;
+
+	jq_open(&f);
+	jq_add(&f, "date", "{`jq`: `$a | todate`}");
+	jq_add(&f, "other", "{`jq`: `$a | todateiso8601`}");
+	jq_add(&f, "time", "{`jq`: `$a | strftime($b)`}");
+	jq_add(&f, "local", "{`jq`: `$a | strflocaltime(\\`%Y\\`)`}");
+	jq_add(&f, "nan", "{`jq`: `nan | todate`}");
+	jq_add(&f, "own", "{`jq`: `def todate: . + 1; $a | todate`}");
+	for (size_t i = 0; i < AB_COUNT(times); i++) {
+		jq_expect_error(&f, "date", times[i], AB_EINTERNAL, "no calendar has this time");
+		jq_expect_error(&f, "other", times[i], AB_EINTERNAL, "no calendar has this time");
+		jq_expect_error(&f, "local", times[i], AB_EINTERNAL, "no calendar has this time");
+	}
+	jq_expect_error(&f, "nan", NULL, AB_EINTERNAL, "no calendar has this time");
+	jq_expect_error(&f, "time", "{`a`: 1, `b`: 2}", AB_EINTERNAL, "a short string");
+	jq_expect(&f, "date", "{`a`: 1425599621}", "`2015-03-05T23:53:41Z`");
+	jq_expect(&f, "time", "{`a`: [2015, 2, 5, 0, 0, 0, 4, 63], `b`: `%d.%m.%Y`}", "`05.03.2015`");
+	jq_expect(&f, "local", "{`a`: 86400000}", "`1972`");
+	jq_expect(&f, "own", "{`a`: 1e20}", "1e20");
+	jq_close(&f);
+}
+
 Test(jq, needs_may_be_renamed_and_lead_into_a_value)
 {
 	struct jq_fixture f;
@@ -186,6 +213,7 @@ Test(jq, mistakes_are_said_at_load)
 	        {"{`jq`: `.foo`}",
 	                "test.yaml:1:2: .foo is a field of the input, which is null here; expected $name.foo"},
 	        {"{`jq`: `$a | nosuch(1)`}", "test.yaml:1:2: nosuch/1 is not defined"},
+	        {"{`jq`: `label $x | break $y`}", "test.yaml:1:2: break $y: there is no label $y around it"},
 	        {"{`jq`: `$a + 1 + zip`}", "test.yaml:1:2: zip/0 is not defined"},
 	        {"{`jq`: `$a) + ($b`}", "test.yaml:1:2: ')' in `jq`; expected an operator, or the end"},
 	        {"{`jq`: `$a |`}", "test.yaml:1:2: `jq` ends too early; expected an expression"},
