@@ -143,7 +143,7 @@ static void hear(void *arg, jv value)
 	end = where != NULL ? where : text + strcspn(text, "\n");
 	snprintf(what, sizeof(what), "%.*s", (int)(end - text), text);
 	if (strncmp(what, "$*label-", 8) == 0) {
-		char label[200];
+		char label[100];
 
 		snprintf(label, sizeof(label), "%.*s", (int)strcspn(what + 8, " "), what + 8);
 		snprintf(what, sizeof(what), "break $%s: there is no label $%s around it", label, label);
