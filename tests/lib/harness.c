@@ -1,7 +1,9 @@
 /* tests/lib/harness.c: see harness.h. */
 #include "harness.h"
 
+#include <dirent.h>
 #include <string.h>
+#include <time.h>
 
 #define CHECK(cond, ...)                                                                                     \
 	do {                                                                                                 \
@@ -317,4 +319,35 @@ static bool never(void *arg)
 void harness_idle(struct harness *h, unsigned ms)
 {
 	(void)harness_until_fn(h, never, NULL, ms);
+}
+
+static bool has_thread(const char *prefix)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *task;
+	bool found = false;
+
+	CHECK(tasks != NULL, "no /proc");
+	while ((task = readdir(tasks)) != NULL) {
+		char path[300], name[32] = "";
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task->d_name);
+		comm = fopen(path, "re");
+		if (comm == NULL)
+			continue; /* no thread, or one that has ended */
+		if (fgets(name, sizeof(name), comm) != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
+			found = true;
+		fclose(comm);
+	}
+	closedir(tasks);
+	return found;
+}
+
+void harness_await_threads(const char *prefix)
+{
+	for (int i = 0; has_thread(prefix); i++) {
+		CHECK(i < 2000, "a thread %s... does not end", prefix);
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
 }

@@ -79,6 +79,9 @@ void harness_run_end(struct harness_run *run);
 /* Run the loop until `*flag`, or `fn(arg)`, is true. False after `ms`. */
 bool harness_until(struct harness *h, const bool *flag, unsigned ms);
 bool harness_until_fn(struct harness *h, bool (*fn)(void *arg), void *arg, unsigned ms);
+/* Wait until no thread of this process has a name that begins so; ends the process after 20 s. What such a
+ * thread holds would be taken for a leak. */
+void harness_await_threads(const char *prefix);
 /* Let the loop run for so long (to see that something does not happen). */
 void harness_idle(struct harness *h, unsigned ms);
 

@@ -2,6 +2,7 @@
 #include "appfile.h"
 #include "web.h"
 
+#include "../lib/harness.h"
 #include "../lib/upstream.h"
 
 #include <criterion/criterion.h>
@@ -26,6 +27,7 @@ static void close_app(void)
 {
 	web_close(&web);
 	fake_upstream_stop(upstream);
+	harness_await_threads("ab-jq");
 }
 
 static void expect_body(const char *line, int status, const char *body)
@@ -101,8 +103,8 @@ Test(condition, what_a_filter_gets_wrong_is_ours_and_no_clients_business)
 Test(condition, a_filter_that_is_too_slow_is_a_timeout)
 {
 	open_app("resources:\n"
-	         "  slow: {jq: 'reduce range(3000000) as $i (0; . + 1)', timeout: 50ms}\n"
-	         "  short: {jq: 'reduce range(3000000) as $i (0; . + 1)', timeout: 20s}\n"
+	         "  slow: {jq: 'reduce range(1000000) as $i (0; . + 1)', timeout: 50ms}\n"
+	         "  short: {jq: 'reduce range(1000000) as $i (0; . + 1)', timeout: 20s}\n"
 	         "routes:\n"
 	         "  GET /slow: slow\n"
 	         "  GET /short: {answer: short, deadline: 60ms}\n");
@@ -291,7 +293,7 @@ static const char checked[] =
         "    answer: out\n"
         "    deadline: 100ms\n"
         "    accept:\n"
-        "      to: {type: integer, if: 'reduce range(3000000) as $i (0; . + 1) | . > $to'}\n"
+        "      to: {type: integer, if: 'reduce range(1000000) as $i (0; . + 1) | . > $to'}\n"
         "      tags: {type: json, default: 1}\n";
 
 Test(condition, given_values_are_checked_against_each_other)
