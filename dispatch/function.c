@@ -195,12 +195,16 @@ void ab_function_judge(const struct ab_function *function, const json_t *const *
 	ab_held_fini(&held);
 }
 
-void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome)
+void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome, const struct ab_error *degraded)
 {
 	struct ab_error *err = &outcome->err;
 
-	if (outcome->value != NULL) {
+	if (outcome->value != NULL && degraded != NULL) {
+		ab_call_resolve_degraded_new(call, outcome->value, degraded);
+	} else if (outcome->value != NULL) {
 		ab_call_resolve_new(call, outcome->value);
+	} else if (outcome->text.data != NULL && degraded != NULL) {
+		ab_call_resolve_degraded_text(call, &outcome->text, degraded);
 	} else if (outcome->text.data != NULL) {
 		ab_call_resolve_text(call, &outcome->text);
 	} else {
@@ -253,7 +257,7 @@ void ab_function_run(struct ab_call *call, const struct ab_function *function, c
 	judge(function, &held, &result, &outcome);
 	if (AB_UNLIKELY(function->checked))
 		ab_held_fini(&held);
-	ab_outcome_settle(call, &outcome);
+	ab_outcome_settle(call, &outcome, NULL);
 }
 
 /* The last touch of an asynchronous call, by whoever comes last. */
@@ -368,7 +372,7 @@ void ab_function_complete(struct anabranch_call *call, const struct anabranch_re
 		result_drop(&taken);
 	} else {
 		ab_function_judge(inner->function, call->needs, &taken, &outcome);
-		ab_outcome_settle(inner->call, &outcome);
+		ab_outcome_settle(inner->call, &outcome, inner->degraded);
 	}
 	inner->busy--;
 	call_release(inner);

@@ -33,8 +33,10 @@ struct ab_function_call {
 	void (*cancel)(struct anabranch_call *call, void *state);
 	void *state;
 	struct ab_nested *nested; /* what it resolves meanwhile */
-	json_t **kept;            /* the needs, once abandoned */
-	unsigned busy;            /* inside a function of its own: not to be freed */
+	struct ab_error
+	        *degraded; /* why something of that is not what it should be, or NULL; in the run's arena */
+	json_t **kept;     /* the needs, once abandoned */
+	unsigned busy;     /* inside a function of its own: not to be freed */
 	bool cancelled, completed, abandoned;
 };
 
@@ -52,8 +54,8 @@ struct anabranch_result ab_function_invoke(const struct ab_function *function, s
 /* Take a result apart; consumes it. `needs`: what the function was handed. Any thread. */
 void ab_function_judge(const struct ab_function *function, const json_t *const *needs,
         struct anabranch_result *result, struct ab_outcome *ret);
-/* Complete a call with it; consumes it. */
-void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome);
+/* Complete a call with it; consumes it. `degraded`: why it counts as degraded, or NULL. */
+void ab_outcome_settle(struct ab_call *call, struct ab_outcome *outcome, const struct ab_error *degraded);
 
 /* Call a function that answers at once, and complete `call`. `needs`: one for each of the function's. */
 void ab_function_run(struct ab_call *call, const struct ab_function *function, const json_t *const *needs);

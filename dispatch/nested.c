@@ -29,6 +29,21 @@ void ab_function_refuse(
 	done(&call->public, arg, NULL, &error);
 }
 
+/* What stands in there stands in here, too. Without memory the log misses a word. */
+static void note_degraded(void *arg, const char *name, const char *reason, const struct ab_error *cause)
+{
+	struct ab_function_call *call = arg;
+
+	(void)reason;
+	if (call->degraded != NULL)
+		return;
+	call->degraded = ab_arena_alloc(call->call->arena, sizeof(*call->degraded));
+	if (call->degraded == NULL)
+		return;
+	*call->degraded = *cause;
+	ab_error_prefix(call->degraded, "'%s'", name);
+}
+
 /* The callback may complete the call, and with it end the arena: nothing is touched after. */
 static void nested_report(struct ab_nested *nested)
 {
@@ -38,6 +53,7 @@ static void nested_report(struct ab_nested *nested)
 
 	nested_unlink(nested);
 	if (value != NULL) {
+		ab_run_each_degraded(run, note_degraded, nested->call);
 		nested->done(&nested->call->public, nested->arg, value, NULL);
 		return;
 	}

@@ -79,5 +79,8 @@ void ab_call_fail(struct ab_call *call, const struct ab_error *err);
 /* Complete with a value in which something stands in for what failed with `cause` (copied): the resource
  * counts as degraded. Steals `value`. */
 void ab_call_resolve_degraded_new(struct ab_call *call, json_t *value, const struct ab_error *cause);
+/* The same with a rendered text; takes text->data. */
+void ab_call_resolve_degraded_text(
+        struct ab_call *call, const struct ab_text *text, const struct ab_error *cause);
 
 #endif

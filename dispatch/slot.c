@@ -550,3 +550,22 @@ void ab_call_resolve_degraded_new(struct ab_call *call, json_t *value, const str
 		json_decref(value);
 	ab_run_leave(run);
 }
+
+void ab_call_resolve_degraded_text(
+        struct ab_call *call, const struct ab_text *text, const struct ab_error *cause)
+{
+	struct ab_slot *slot = ab_container_of(call, struct ab_slot, call);
+	struct ab_run *run = call->run;
+
+	ab_assert(call->read == NULL);
+	ab_run_enter(run);
+	if (text->data == NULL) {
+		call_end_memory(run, slot);
+	} else if (call_end(run, slot, NULL) && slot_degrade(run, slot, cause)) {
+		slot->text = *text;
+		slot_settle(run, slot, DONE);
+	} else {
+		free(text->data);
+	}
+	ab_run_leave(run);
+}

@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -68,6 +69,26 @@ static void how_to_build(const char *path, char *buf, size_t size)
 	        shown(path));
 }
 
+/* Of the shared objects in sight the one that may be meant: "; did you mean build/greet.so?", or "". */
+static const char *meant(const char *path, char *buf, size_t size)
+{
+	const char *dir = strrchr(path, '/'), *up = memrchr(path, '/', (size_t)(dir - path));
+	int len = up != NULL && strncmp(path, "./", 2) != 0 ? (int)(up + 1 - path)
+	                                                    : 0; /* of the folder above */
+	char pattern[700];
+	const char *found;
+	glob_t files = {0};
+
+	snprintf(pattern, sizeof(pattern), "%.*s*.so", len, path);
+	glob(pattern, 0, NULL, &files);
+	snprintf(pattern, sizeof(pattern), "%.*s*/*.so", len, path);
+	glob(pattern, GLOB_APPEND, NULL, &files);
+	found = ab_nearest(shown(path), (const char *const *)files.gl_pathv, files.gl_pathc);
+	snprintf(buf, size, found != NULL ? "; did you mean %s?" : "%s", found != NULL ? found : "");
+	globfree(&files);
+	return buf;
+}
+
 /* The name without folder and ending. */
 static int stem(const char *path, const char **ret)
 {
@@ -93,7 +114,7 @@ static bool check_file(const char *path, char *why, size_t size)
 	static const char *const sources[] = {".c", ".cc", ".cpp", ".cxx", ".C", ".h"};
 	Elf64_Ehdr elf, own;
 	struct stat st;
-	char build[700];
+	char build[700], near[700];
 	bool there = stat(path, &st) == 0;
 	int error = errno, len;
 	const char *name;
@@ -106,7 +127,8 @@ static bool check_file(const char *path, char *why, size_t size)
 		        "-o %.*s.so %s -ljansson, and here %.*s.so",
 		        shown(path), len, name, shown(path), len, name);
 	else if (!there && error == ENOENT)
-		snprintf(why, size, "there is no %s; %s", shown(path), build);
+		snprintf(why, size, "there is no %s; %s%s", shown(path), build,
+		        meant(path, near, sizeof(near)));
 	else if (!there || access(path, R_OK) != 0)
 		snprintf(why, size, "%s can't be read: %s", shown(path), strerror(there ? errno : error));
 	else if (S_ISDIR(st.st_mode))

@@ -186,7 +186,7 @@ static int by_bytes(const void *a, const void *b)
 }
 
 static bool include_matches(struct ab_sources *sources, struct source *by, const struct ab_conf *entry,
-        const char *pattern, struct ab_diags *diags)
+        const char *pattern, bool module, struct ab_diags *diags)
 {
 	glob_t found;
 	bool ok = true;
@@ -201,7 +201,7 @@ static bool include_matches(struct ab_sources *sources, struct source *by, const
 	}
 	qsort(found.gl_pathv, found.gl_pathc, sizeof(char *), by_bytes);
 	for (size_t i = 0; ok && i < found.gl_pathc; i++)
-		ok = include_file(sources, by, found.gl_pathv[i], false, entry->pos, diags);
+		ok = include_file(sources, by, found.gl_pathv[i], module, entry->pos, diags);
 	globfree(&found);
 	return ok;
 }
@@ -223,7 +223,7 @@ static bool include_entry(
 	full = full_pattern(by->dir, text, pattern);
 	if (full == NULL)
 		return false;
-	ok = pattern ? include_matches(sources, by, entry, full, diags)
+	ok = pattern ? include_matches(sources, by, entry, full, false, diags)
 	             : include_file(sources, by, full, false, entry->pos, diags);
 	free(full);
 	return ok;
@@ -252,8 +252,8 @@ static bool module_entry(
         struct ab_sources *sources, struct source *by, const struct ab_conf *entry, struct ab_diags *diags)
 {
 	const char *text = ab_conf_string(entry, "a module under modules", diags);
+	bool pattern, ok;
 	char *full;
-	bool ok;
 
 	if (text == NULL)
 		return true;
@@ -261,10 +261,12 @@ static bool module_entry(
 		ab_diag(diags, entry->pos, "an empty name under modules; expected a shared object");
 		return true;
 	}
-	full = full_pattern(by->dir, text, false);
+	pattern = strpbrk(text, "*?[") != NULL;
+	full = full_pattern(by->dir, text, pattern);
 	if (full == NULL)
 		return false;
-	ok = include_file(sources, by, full, true, entry->pos, diags);
+	ok = pattern ? include_matches(sources, by, entry, full, true, diags)
+	             : include_file(sources, by, full, true, entry->pos, diags);
 	free(full);
 	return ok;
 }

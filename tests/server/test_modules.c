@@ -26,14 +26,17 @@ static void link_modules(const char *dir)
 /* ---- what is refused ---- */
 
 static const struct wrong loading[] = {
-        {"never built", "modules: [build/none.so]\n",
-                "app.yaml:1:11: there is no build/none.so; build it: cc -shared -fPIC -I$(anabranch --include) -o build/none.so FILE.c -ljansson"},
+        {"never built", "modules: [build/not_made_yet.so]\n",
+                "app.yaml:1:11: there is no build/not_made_yet.so; build it: cc -shared -fPIC -I$(anabranch --include) -o build/not_made_yet.so FILE.c -ljansson"},
         {"never built, with a Makefile", "modules: [made/none.so]\n=== Makefile\nall:\n=== made/keep\n",
                 "app.yaml:1:11: there is no made/none.so; run make"},
         {"never built, in a folder with a Makefile of its own",
                 "modules:\n  - native/made/none.so\n  - native/none.so\n=== native/Makefile\nall:\n=== native/made/keep\n",
                 "app.yaml:2:5: there is no native/made/none.so; run make -C native\n"
                 "app.yaml:3:5: there is no native/none.so; run make -C native"},
+        {"a wrong path", "modules: [biuld/god.so, build/nothere*.so]\n",
+                "app.yaml:1:11: there is no biuld/god.so; build it: cc -shared -fPIC -I$(anabranch --include) -o biuld/god.so FILE.c -ljansson; did you mean build/good.so?\n"
+                "app.yaml:1:25: the pattern build/nothere*.so matches no file; expected at least one"},
         {"the source", "modules: [greet.c]\n=== greet.c\nint x;\n",
                 "app.yaml:1:11: greet.c is a source file; expected what is built from it: cc -shared -fPIC -I$(anabranch --include) -o greet.so greet.c -ljansson, and here greet.so"},
         {"no shared object",
@@ -54,12 +57,12 @@ static const struct wrong loading[] = {
         {"an exit at load", "modules: [build/leave.so]\n",
                 "app.yaml:1:11: build/leave.so ends the process when it is loaded (exit code 3); look at its constructors (what runs at load)"},
         {"one mistake, though resources are missed everywhere",
-                "modules: [build/none.so]\n"
+                "modules: [build/not_made_yet.so]\n"
                 "resources:\n"
                 "  page: {text: \"{{greet}}\"}\n"
                 "  other: {native: greet}\n"
                 "routes: {GET /: {answer: page}, GET /x: {answer: greet}}\n",
-                "app.yaml:1:11: there is no build/none.so; build it: cc -shared -fPIC -I$(anabranch --include) -o build/none.so FILE.c -ljansson"},
+                "app.yaml:1:11: there is no build/not_made_yet.so; build it: cc -shared -fPIC -I$(anabranch --include) -o build/not_made_yet.so FILE.c -ljansson"},
         {"no list", "modules: build/good.so\n",
                 "app.yaml:1:10: modules is the string 'build/good.so'; expected a list, as in modules: [build/greet.so]"},
         {"no file", "modules: [\"\", 5]\n",
@@ -345,7 +348,7 @@ Test(modules, a_module_of_an_included_file_is_in_sight_of_the_app)
 
 	web_begin(&w);
 	link_modules(w.dir);
-	web_file(&w, "part.yaml", "modules: [build/rival.so]\nresources: {hey: {native: greet}}\n");
+	web_file(&w, "part.yaml", "modules: [build/riv*.so]\nresources: {hey: {native: greet}}\n");
 	web_compile(&w, "include: [part.yaml]\nroutes: {GET /greet: {answer: hey}}\n", NULL);
 	expect_all(&w, table, AB_COUNT(table));
 	web_close(&w);
@@ -378,4 +381,29 @@ Test(modules, a_function_fetches_through_an_upstream_of_the_app)
 	expect_all(&w, table, AB_COUNT(table));
 	web_close(&w);
 	fake_upstream_stop(upstream);
+}
+
+Test(modules, what_stands_in_for_what_a_function_resolves_counts_as_degraded)
+{
+	static const char text[] =
+	        "modules: [build/good.so]\n"
+	        "upstreams: {shop: {url: \"http://127.0.0.1:9\"}}\n"
+	        "resources:\n"
+	        "  user: {http: \"GET shop/{user_id}\", fallback: {value: {name: Nobody}}}\n"
+	        "  plain: 1\n"
+	        "  email: a\n"
+	        "routes:\n"
+	        "  GET /name/{id}: {answer: user_name}\n"
+	        "  GET /x: {answer: email}\n";
+	struct web_reply *r;
+	struct web w;
+
+	open_app(&w, text, false);
+	r = web_get(&w, "GET /name/7", NULL, NULL);
+	cr_assert_eq(r->reply->status, 200);
+	cr_assert_str_eq(web_body(r), "\"Nobody\"");
+	cr_assert(strstr(web_header(r, "Anabranch-Degraded"), "user_name") != NULL, "%s",
+	        web_header(r, "Anabranch-Degraded"));
+	web_done(r);
+	web_close(&w);
 }
