@@ -41,9 +41,9 @@ INSERT INTO products (id, category_id, name, cents, teaser, description) VALUES
 INSERT INTO stock (product_id, available, warehouse) VALUES
   (1, 12, 'Galway'), (2, 40, 'Galway'), (3, 31, 'Porto'), (4, 77, 'Galway'), (5, 0, 'Porto'),
   (6, 5, 'Galway'), (7, 240, 'Porto'), (8, 9, 'Galway'), (9, 3, 'Porto');
-INSERT INTO reviews (product_id, author, stars, body, posted) VALUES
-  (1, 'Jon & Mia', 5, 'Looks lovely on the stove, and the coffee stays hot.', '2026-08-12'),
-  (1, 'R. Okafor', 4, 'A little heavy when full; pours very well.', '2026-09-02'),
-  (1, 'Tess', 5, 'My grandmother''s had the same spout. <3', '2026-09-14'),
-  (6, 'Ulf', 3, 'Arrived with a dent, replaced within two days.', '2026-07-30'),
-  (8, 'Ines', 5, 'Warm, and it smells of sheep for a week only.', '2026-10-21');
+INSERT INTO reviews (id, product_id, author, stars, body, posted) VALUES
+  (1, 1, 'Jon & Mia', 5, 'Looks lovely on the stove, and the coffee stays hot.', '2026-08-12'),
+  (2, 1, 'R. Okafor', 4, 'A little heavy when full; pours very well.', '2026-09-02'),
+  (3, 1, 'Tess', 5, 'My grandmother''s had the same spout. <3', '2026-09-14'),
+  (4, 6, 'Ulf', 3, 'Arrived with a dent, replaced within two days.', '2026-07-30'),
+  (5, 8, 'Ines', 5, 'Warm, and it smells of sheep for a week only.', '2026-10-21');

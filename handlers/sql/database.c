@@ -40,6 +40,8 @@ static bool entry_read_map(struct ab_sql_entry *entry, const char *what, const s
 	        ab_conf_only(entry->conf, what, engine == NULL ? ab_sqlite_engine.keys : engine->keys, diags);
 
 	entry->schema = ab_conf_get(entry->conf, "schema");
+	if (entry->schema != NULL && entry->schema->type == AB_CONF_NULL)
+		entry->schema = NULL; /* so that it can be left out by ${...} */
 	if ((value = ab_conf_get(entry->conf, "timeout")) != NULL)
 		ok &= ab_conf_duration(value, "`timeout`", &entry->timeout_ms, diags);
 	if ((value = ab_conf_get(entry->conf, "pool")) != NULL)

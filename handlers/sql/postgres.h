@@ -20,9 +20,11 @@ enum {
 	AB_PG_QUEUE = 16384, /* queries of a worker that wait for a connection */
 	AB_PG_DEPTH = 128,
 	/* entries under way on a connection that another query may join */ AB_PG_QUICK_MS =
-	        2,               /* a statement that takes longer at its best is slow */
-	AB_PG_SAMPLES = 4,       /* before that, neither */
-	AB_PG_JOIN_MS = 3,       /* a connection is joined while its oldest query is no older */
+	        2,         /* a statement that takes longer at its best is slow */
+	AB_PG_SAMPLES = 4, /* before that, neither */
+	AB_PG_JOIN_MS = 3,
+	/* a connection is joined while its oldest query is no older */ AB_PG_STALL_MS =
+	        10,              /* what waits longer behind a query moves to a connection that is idle */
 	AB_PG_ATTEMPTS = 3,      /* of one query, before what keeps happening to it is its failure */
 	AB_PG_CONNECT_MS = 5000, /* for connecting, unless connect_timeout says otherwise */
 	AB_PG_CHECK_MS = 5000,   /* for the check's connection, and each of its answers */
@@ -225,6 +227,7 @@ struct ab_pg_query {
 	bool failed, aborted, stale;
 	bool answered;                         /* the last statement has ended well */
 	const struct ab_pg_statement *relearn; /* its types have changed on the server */
+	bool moved;                            /* away from behind another, which is done once */
 	bool slow;                             /* counted in conn->slow */
 	bool held;                             /* its commit waits until its rows have been judged */
 	bool late;                             /* a write out of time */
@@ -248,6 +251,7 @@ struct ab_pg_pool {
 	struct ab_pg_conn *dirty;
 	uv_idle_t idle;   /* active while something waits to be flushed */
 	uv_timer_t retry; /* active while nothing is tried */
+	uv_timer_t stall; /* active while queries have joined others */
 	unsigned handles; /* to be closed */
 	struct ab_deadline_queue *connects, *grace, *write_grace;
 	struct ab_buf scratch; /* of parameters on their way */
@@ -335,6 +339,8 @@ void ab_pg_query_ended(struct ab_pg_query *query);
 void ab_pg_query_fail(struct ab_pg_query *query, const struct ab_error *err);
 /* Nobody waits for it any more; what is under way of it is dropped as it comes. */
 void ab_pg_query_release(struct ab_pg_query *query);
+/* Leave the connection to another query, which is nobody's; false without memory. */
+AB_NODISCARD bool ab_pg_query_leave(struct ab_pg_query *query);
 /* Its results are to be read row by row: there may be many, or nobody wants them. */
 bool ab_pg_query_by_row(const struct ab_pg_query *query);
 static inline bool ab_pg_query_solo(const struct ab_pg_query *query)

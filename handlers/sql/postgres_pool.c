@@ -120,7 +120,7 @@ static bool pool_gave_up(const struct ab_pg_pool *pool)
 	return ab_pg_pool_is_down(pool) && pool_now(pool) - pool->down_since > AB_PG_PATIENCE_MS;
 }
 
-/* ---- sending ---- */
+/* ---- behind a query that takes long ---- */
 
 /* Send on this connection; what breaks meanwhile is cleared up. */
 static void pool_send(struct ab_pg_conn *conn, struct ab_pg_query *query)
@@ -140,6 +140,63 @@ static void pool_send(struct ab_pg_conn *conn, struct ab_pg_query *query)
 	ab_pg_conn_break(conn, line, true);
 }
 
+static void pool_watch_stalls(struct ab_pg_pool *pool);
+
+static struct ab_pg_conn *pool_idle(struct ab_pg_pool *pool)
+{
+	for (unsigned i = 0; i < pool->size; i++)
+		if (ab_pg_conn_usable(&pool->conns[i]) && pool->conns[i].count == 0)
+			return &pool->conns[i];
+	return NULL;
+}
+
+/* The next query that waits behind the oldest of the connection, which is old; NULL: there is none. */
+static struct ab_pg_query *stalled(const struct ab_pg_conn *conn)
+{
+	const struct ab_pg_entry *head = ab_pg_pipe_head(conn);
+
+	if (conn->state != AB_PG_READY || head == NULL || head->query == NULL ||
+	        pool_now(conn->pool) - head->at < AB_PG_STALL_MS)
+		return NULL;
+	for (size_t i = 1; i < conn->count; i++) {
+		struct ab_pg_query *query = conn->ring[(conn->head + i) & (conn->size - 1)].query;
+
+		if (query != NULL && query != head->query && query->call != NULL && !query->moved &&
+		        !query->learning && !ab_pg_query_solo(query))
+			return query;
+	}
+	return NULL;
+}
+
+/* Reads that have joined a query which turns out to take long are sent once more where nothing is under way.
+ * Only there: when all connections are busy, sending more of the same would make it worse. */
+static void pool_on_stall(uv_timer_t *timer)
+{
+	struct ab_pg_pool *pool = ab_container_of(timer, struct ab_pg_pool, stall);
+	struct ab_pg_query *query;
+	bool some = false;
+
+	for (unsigned i = 0; i < pool->size; i++) {
+		struct ab_pg_conn *conn = &pool->conns[i], *idle = pool_idle(pool);
+
+		while (idle != NULL && (query = stalled(conn)) != NULL && ab_pg_query_leave(query)) {
+			query->moved = true;
+			pool_send(idle, query);
+		}
+		some |= conn->count > 1;
+	}
+	if (some)
+		pool_watch_stalls(pool);
+}
+
+static void pool_watch_stalls(struct ab_pg_pool *pool)
+{
+	if (!uv_is_active((uv_handle_t *)&pool->stall))
+		uv_timer_start(&pool->stall, pool_on_stall, AB_PG_STALL_MS, 0);
+}
+
+/* ---- sending ---- */
+
 void ab_pg_pool_serve(struct ab_pg_pool *pool)
 {
 	struct ab_pg_conn *conn;
@@ -147,6 +204,8 @@ void ab_pg_pool_serve(struct ab_pg_pool *pool)
 	while (pool->first != NULL && (conn = pool_pick(pool, pool->first)) != NULL) {
 		struct ab_pg_query *query = pool->first;
 
+		if (conn->count > 0)
+			pool_watch_stalls(pool);
 		ab_pg_pool_unqueue(query);
 		pool_send(conn, query);
 	}
@@ -156,12 +215,14 @@ void ab_pg_pool_serve(struct ab_pg_pool *pool)
 enum ab_code ab_pg_pool_submit(struct ab_pg_pool *pool, struct ab_pg_query *query, struct ab_error *err)
 {
 	struct ab_pg_conn *conn = pool->first == NULL ? pool_pick(pool, query) : NULL;
-	bool joins = conn != NULL && conn->count > 0 && conn->run != query->run;
+	bool joins = conn != NULL && conn->count > 0;
 
 	if (AB_LIKELY(conn != NULL)) {
 		pool_send(conn, query);
-		if (joins)
+		if (joins) {
 			pool_grow(pool, 1);
+			pool_watch_stalls(pool);
+		}
 		return AB_OK;
 	}
 	if (pool->n_queued >= AB_PG_QUEUE)
@@ -197,7 +258,8 @@ static void pool_on_idle(uv_idle_t *idle)
 	while ((conn = pool->dirty) != NULL) {
 		pool->dirty = conn->next_dirty;
 		conn->dirty = false;
-		if (conn->pg != NULL)
+		/* It may have broken since, and be another one that is not connected yet. */
+		if (conn->state == AB_PG_SETUP || conn->state == AB_PG_READY)
 			ab_pg_conn_flush(conn);
 	}
 }
@@ -379,6 +441,11 @@ static void pool_on_idle_closed(uv_handle_t *handle)
 	ab_pg_pool_let_go(ab_container_of((uv_idle_t *)handle, struct ab_pg_pool, idle));
 }
 
+static void pool_on_stall_closed(uv_handle_t *handle)
+{
+	ab_pg_pool_let_go(ab_container_of((uv_timer_t *)handle, struct ab_pg_pool, stall));
+}
+
 static void pool_on_retry_closed(uv_handle_t *handle)
 {
 	ab_pg_pool_let_go(ab_container_of((uv_timer_t *)handle, struct ab_pg_pool, retry));
@@ -409,7 +476,9 @@ struct ab_pg_pool *ab_pg_pool_create(struct ab_pg *base, struct ab_env *env)
 	uv_idle_init(env->loop, &pool->idle);
 	uv_timer_init(env->loop, &pool->retry);
 	uv_unref((uv_handle_t *)&pool->retry); /* who waits for it has a deadline of its own */
-	pool->handles = 2;
+	uv_timer_init(env->loop, &pool->stall);
+	uv_unref((uv_handle_t *)&pool->stall);
+	pool->handles = 3;
 	pool->base = base;
 	atomic_fetch_add(&base->refs, 1);
 	return pool;
@@ -423,4 +492,5 @@ void ab_pg_pool_close(struct ab_pg_pool *pool)
 		ab_pg_conn_break(&pool->conns[i], "closing", false);
 	uv_close((uv_handle_t *)&pool->idle, pool_on_idle_closed);
 	uv_close((uv_handle_t *)&pool->retry, pool_on_retry_closed);
+	uv_close((uv_handle_t *)&pool->stall, pool_on_stall_closed);
 }

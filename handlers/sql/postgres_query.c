@@ -95,6 +95,33 @@ void ab_pg_query_fail(struct ab_pg_query *query, const struct ab_error *err)
 	}
 }
 
+bool ab_pg_query_leave(struct ab_pg_query *query)
+{
+	struct ab_pg_query *ghost = query_create(query->pool);
+	struct ab_pg_conn *conn = query->conn;
+
+	if (ghost == NULL)
+		return false;
+	ghost->statement = query->statement;
+	ghost->conn = conn;
+	ghost->part = query->part;
+	ghost->slow = query->slow;
+	ghost->entries = query->entries;
+	ghost->sent_at = query->sent_at;
+	for (size_t i = 0; i < conn->count; i++) {
+		struct ab_pg_entry *entry = &conn->ring[(conn->head + i) & (conn->size - 1)];
+
+		if (entry->query == query)
+			entry->query = ghost;
+	}
+	ab_deadline_arm(query->pool->grace, &ghost->deadline, query_on_given_up);
+	query->entries = 0;
+	query->slow = false;
+	query->conn = NULL;
+	conn->live--;
+	return true;
+}
+
 /* ---- time ---- */
 
 static void query_on_lost(struct ab_deadline *deadline)

@@ -139,6 +139,35 @@ Test(postgres_faults, a_slow_query_does_not_keep_others_waiting)
 	sql_close(&f);
 }
 
+Test(postgres_faults, what_has_joined_a_query_that_turns_out_slow_moves_on)
+{
+	struct harness_run *slow, *quick[5];
+	struct postgres server;
+	struct sql_fixture f;
+	uint64_t before;
+
+	open_named(&f, &server, "moves", ", `timeout`: `20s`, `pool`: 2");
+	sql_add(&f, "quick", "{`sql`: `SELECT 1 + :x::int`, `returns`: `value`}");
+	sql_add(&f, "slow", "{`sql`: `SELECT pg_sleep(2)`, `returns`: `count`}");
+	sql_expect(&f, "quick", "{`x`: 1}", "2");
+	before = uv_hrtime();
+	slow = harness_start(&f.h, "slow", NULL); /* takes the one connection that is open */
+	for (size_t i = 0; i < AB_COUNT(quick); i++)
+		quick[i] = harness_start(&f.h, "quick", "{`x`: 2}");
+	for (size_t i = 0; i < AB_COUNT(quick); i++) {
+		harness_wait(quick[i]);
+		cr_expect_eq(quick[i]->code, AB_OK);
+		cr_expect_eq(json_integer_value(quick[i]->value), 3);
+		harness_run_end(quick[i]);
+	}
+	cr_expect_lt((uv_hrtime() - before) / 1000000, 1500);
+	harness_wait(slow);
+	cr_expect_eq(slow->code, AB_OK, "%s", slow->error == NULL ? "" : slow->error->text);
+	harness_run_end(slow);
+	sql_expect(&f, "quick", "{`x`: 4}", "5");
+	sql_close(&f);
+}
+
 Test(postgres_faults, more_queries_than_may_wait_are_overload)
 {
 	enum { LIMIT = 16384, MANY = LIMIT + 100 };

@@ -38,7 +38,7 @@ static const char script[] =
         "  -c synchronous_commit=off -c shared_buffers=16MB -c max_connections=60 -c ssl=on "
         "  -c autovacuum=off -c logging_collector=off $args & "
         "while kill -0 $runner 2>/dev/null && [ ! -e \"$dir/end\" ]; do sleep 0.1; done; "
-        "pid=$(head -n 1 data/postmaster.pid) && kill -CONT $pid $(pgrep -P $pid); kill -QUIT $pid; "
+        "pid=$(head -n 1 data/postmaster.pid) && kill -CONT $pid $(pgrep -P $pid); kill -INT $pid; "
         "for i in $(seq 100); do kill -0 $pid || break; sleep 0.05; done; cd /; rm -rf \"$dir\"";
 
 static _Noreturn void give_up(const char *what, const char *dir)
