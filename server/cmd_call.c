@@ -52,6 +52,7 @@ struct call {
 	struct ab_context context;
 	struct ab_deadline deadline;
 	bool done;
+	bool gone; /* the arena is, and with it all that was left to finish */
 };
 
 static int call_failed(const char *why)
@@ -450,12 +451,29 @@ static int call_resource(struct call *call, const char *name, int argc, char **a
 	return code == AB_EXIT_OK ? report(call, name) : code;
 }
 
+static void on_gone(void *arg)
+{
+	struct call *call = arg;
+
+	call->gone = true;
+}
+
+/* A write in a nested run that has failed, or was given up, may still be on its way: it holds the arena. */
+static void close_arena(struct call *call)
+{
+	if (call->arena == NULL)
+		return;
+	(void)!ab_arena_defer(call->arena, on_gone, call); /* without memory it is called at once */
+	ab_arena_unref(call->arena);
+	while (!call->gone)
+		uv_run(call->load.env.loop, UV_RUN_ONCE);
+}
+
 static void call_close(struct call *call)
 {
 	for (size_t i = 0; i < call->n_givens; i++)
 		json_decref(call->givens[i].value);
-	if (call->arena != NULL)
-		ab_arena_unref(call->arena);
+	close_arena(call);
 	ab_plan_destroy(call->plan);
 	ab_load_close(&call->load);
 }

@@ -1,11 +1,13 @@
 /* tests/server/test_commands.c: the program's command line, and the commands call and plan end to end. */
 #include "../lib/process.h"
+#include "../lib/upstream.h"
 
 #include <criterion/criterion.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { TIMEOUT_MS = 20000 };
 
@@ -216,6 +218,26 @@ Test(commands, call_asks_and_changes_the_database)
 	RUN(0, "[]\n", "", "call", "app.yaml", "notes");
 	RUN(0, "1\n", "", "call", "app.yaml", "note", "text=remember");
 	RUN(0, "[{\"text\":\"remember\"}]\n", "", "call", "app.yaml", "notes");
+}
+
+Test(commands, call_lets_a_write_of_a_failed_list_come_to_its_end)
+{
+	struct fake_upstream *upstream = fake_upstream_start();
+	struct timespec begin, end;
+	char text[400];
+
+	snprintf(text, sizeof(text),
+	        "upstreams: {up: {url: \"%s\"}}\n"
+	        "resources:\n"
+	        "  posts: {http: \"POST up{/p*}?ms=300\", each: [[slow], [status, 500]],\n"
+	        "    as: p, concurrency: 2}\n",
+	        fake_upstream_url(upstream));
+	put("posts.yaml", text);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	RUN(1, "", "item 1: POST up/status/500: answered 500", "call", "posts.yaml", "posts");
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	cr_expect_geq((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000, 299);
+	fake_upstream_stop(upstream);
 }
 
 Test(commands, call_and_plan_show_the_mistakes_of_an_app)
