@@ -26,6 +26,7 @@ struct call_config {
 	const char *target;
 	uint64_t timeout_ms; /* 0: none of its own */
 	struct ab_deadline_queue *timeouts;
+	bool passes; /* something given comes through to the result */
 	size_t n_gives;
 	struct give gives[];
 };
@@ -242,6 +243,23 @@ static bool note_raws(struct ab_compile *compile, struct call_config *config)
 	return ok;
 }
 
+/* Whether something given to the nested run comes through to its result. */
+static bool note_passes(struct ab_compile *compile, struct call_config *config)
+{
+	bool *marks = calloc(ab_plan_size(config->plan), sizeof(*marks));
+
+	if (marks == NULL) {
+		ab_diag(compile->diags, compile->value->pos, "out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < config->n_gives; i++)
+		marks[config->gives[i].slot] = true;
+	ab_carry(config->plan, marks);
+	config->passes = marks[config->slot];
+	free(marks);
+	return true;
+}
+
 static bool compile_parts(struct ab_compile *compile, struct call_config *config, const struct ab_conf *given)
 {
 	static const char *const reserved[] = {"request", "error", "given"};
@@ -254,7 +272,7 @@ static bool compile_parts(struct ab_compile *compile, struct call_config *config
 	for (size_t i = 0; i < AB_COUNT(reserved); i++)
 		if (!give_same(compile, config, reserved[i]))
 			return false;
-	return note_raws(compile, config);
+	return note_raws(compile, config) && note_passes(compile, config);
 }
 
 static bool check_target(struct ab_compile *compile, const char *const *names, size_t count)
@@ -334,20 +352,12 @@ static void call_describe(const void *arg, char *buf, size_t size)
 	snprintf(buf, size, "%s", config->target);
 }
 
-/* Whether something given to the nested run comes through to its result. */
+/* Worked out once: calls inside calls would ask each other again and again. */
 static bool call_passes_text(const struct ab_resource *resource)
 {
 	const struct call_config *config = resource->config;
-	bool *marks = calloc(ab_plan_size(config->plan), sizeof(*marks)), passes = true;
 
-	if (marks == NULL)
-		return passes; /* there is no memory for this app anyway */
-	for (size_t i = 0; i < config->n_gives; i++)
-		marks[config->gives[i].slot] = true;
-	ab_carry(config->plan, marks);
-	passes = marks[config->slot];
-	free(marks);
-	return passes;
+	return config->passes;
 }
 
 static const struct ab_handler call_handler = {

@@ -518,3 +518,25 @@ Test(nested, a_callers_html_may_be_put_in_where_it_was_escaped_inside)
 	expect_body("GET /?whos=a&whos=%3C", 200, "<b>a</b><b>&lt;</b>");
 	close_app();
 }
+
+/* Each rests on the one before twice: what is looked at again for each use would take hours. */
+Test(nested, calls_that_rest_on_calls_are_looked_at_once)
+{
+	char yaml[8000];
+	size_t len = (size_t)snprintf(yaml, sizeof(yaml), "resources:\n  r0: {json: \"{x}\"}\n");
+	char *mistakes;
+
+	for (int i = 1; i <= 40; i++)
+		len += (size_t)snprintf(yaml + len, sizeof(yaml) - len,
+		        "  a%d: {call: r%d, given: {x: \"{x}\"}}\n"
+		        "  b%d: {call: r%d, given: {x: \"{x}\"}}\n"
+		        "  r%d: {json: [\"{a%d}\", \"{b%d}\"]}\n",
+		        i, i - 1, i, i - 1, i, i, i);
+	snprintf(yaml + len, sizeof(yaml) - len,
+	        "  page: {text: \"{{{r40}}}\", type: html}\n"
+	        "routes:\n  GET /: {answer: page, accept: {x: string}}\n");
+	mistakes = web_mistakes(yaml);
+	cr_expect_not_null(
+	        strstr(mistakes, "the request can give 'r40', or what stands in it"), "%s", mistakes);
+	free(mistakes);
+}
