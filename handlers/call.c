@@ -26,7 +26,8 @@ struct call_config {
 	const char *target;
 	uint64_t timeout_ms; /* 0: none of its own */
 	struct ab_deadline_queue *timeouts;
-	bool passes; /* something given comes through to the result */
+	unsigned depth; /* calls one inside another, this one included */
+	bool passes;    /* something given comes through to the result */
 	size_t n_gives;
 	struct give gives[];
 };
@@ -169,8 +170,22 @@ static bool is_among(const char *name, const char *const *list, size_t count)
 	return false;
 }
 
-/* What the plan does not know would be given for nothing. */
-static bool check_unknown(struct ab_compile *compile, const struct ab_plan *plan, const struct ab_conf *given)
+/* A resource with mistakes stands in the plan without its needs, so what they are is not known. */
+static bool has_mistakes(const struct ab_plan *plan)
+{
+	for (size_t i = 0; i < ab_plan_size(plan); i++) {
+		const struct ab_resource *resource = ab_plan_node(plan, (int)i)->resource;
+
+		if (resource != NULL && strcmp(resource->handler->kind, "mistake") == 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *const reserved[] = {"request", "error", "given", "degraded"};
+
+/* What the plan does not know would be given for nothing; the reserved names are there anyway. */
+static bool check_given(struct ab_compile *compile, const struct ab_plan *plan, const struct ab_conf *given)
 {
 	const char **known = calloc(ab_plan_size(plan), sizeof(*known));
 	size_t count = ab_plan_size(plan);
@@ -182,7 +197,14 @@ static bool check_unknown(struct ab_compile *compile, const struct ab_plan *plan
 	for (size_t i = 0; known != NULL && given != NULL && i < given->u.map.count; i++) {
 		const struct ab_conf_pair *pair = &given->u.map.pairs[i];
 
-		if (ab_plan_slot(plan, pair->key) >= 0)
+		if (is_among(pair->key, reserved, AB_COUNT(reserved))) {
+			ab_diag(compile->diags, pair->pos,
+			        "given: '%s' is reserved, and known inside as it is here; expected it left out",
+			        pair->key);
+			ok = false;
+			continue;
+		}
+		if (ab_plan_slot(plan, pair->key) >= 0 || has_mistakes(plan))
 			continue;
 		ab_diag(compile->diags, pair->pos,
 		        "given: nothing that '%s' rests on needs '%.60s'; expected it left out%s",
@@ -205,7 +227,10 @@ static bool compile_given(struct ab_compile *compile, struct call_config *config
 		give->value = ab_structure_compile(compile->scope, pair->value);
 		if (give->value == NULL)
 			return false;
-		config->n_gives++;
+		if (give->slot >= 0)
+			config->n_gives++;
+		else /* what it is for has a mistake */
+			ab_structure_destroy(give->value);
 	}
 	return true;
 }
@@ -260,17 +285,33 @@ static bool note_passes(struct ab_compile *compile, struct call_config *config)
 	return true;
 }
 
+static const struct call_config *config_of(const struct ab_resource *resource);
+
+static bool check_depth(struct ab_compile *compile, struct call_config *config)
+{
+	for (size_t i = 0; i < ab_plan_size(config->plan); i++) {
+		const struct ab_resource *resource = ab_plan_node(config->plan, (int)i)->resource;
+		const struct call_config *inner = resource != NULL ? config_of(resource) : NULL;
+
+		if (inner != NULL && inner->depth > config->depth)
+			config->depth = inner->depth;
+	}
+	if (++config->depth <= AB_CALL_DEEPEST)
+		return true;
+	ab_call_too_deep(compile);
+	return false;
+}
+
 static bool compile_parts(struct ab_compile *compile, struct call_config *config, const struct ab_conf *given)
 {
-	static const char *const reserved[] = {"request", "error", "given"};
-
-	if (!check_unknown(compile, config->plan, given) || !compile_given(compile, config, given))
+	if (!check_depth(compile, config) || !check_given(compile, config->plan, given) ||
+	        !compile_given(compile, config, given))
 		return false;
 	if (compile->item != NULL && (given == NULL || ab_conf_get(given, compile->item) == NULL) &&
 	        !give_same(compile, config, compile->item))
 		return false;
 	for (size_t i = 0; i < AB_COUNT(reserved); i++)
-		if (!give_same(compile, config, reserved[i]))
+		if (strcmp(reserved[i], "degraded") != 0 && !give_same(compile, config, reserved[i]))
 			return false;
 	return note_raws(compile, config) && note_passes(compile, config);
 }
@@ -373,10 +414,23 @@ const struct ab_kind ab_kind_call = {
         .describe = call_describe,
 };
 
-const struct ab_plan *ab_call_plan(const struct ab_resource *resource)
+static const struct call_config *config_of(const struct ab_resource *resource)
 {
 	const struct ab_resource *inner = ab_each_inner(resource);
-	const struct call_config *config = inner->config;
 
-	return inner->handler == &call_handler ? config->plan : NULL;
+	return inner->handler == &call_handler ? inner->config : NULL;
+}
+
+const struct ab_plan *ab_call_plan(const struct ab_resource *resource)
+{
+	const struct call_config *config = config_of(resource);
+
+	return config != NULL ? config->plan : NULL;
+}
+
+void ab_call_too_deep(struct ab_compile *compile)
+{
+	ab_diag(compile->diags, compile->value->pos,
+	        "call: '%.60s' has more than %d calls one inside another; expected fewer", compile->name,
+	        AB_CALL_DEEPEST);
 }

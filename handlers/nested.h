@@ -56,7 +56,12 @@ const struct ab_each_spec *ab_each_spec(const struct ab_resource *resource);
 
 /* ---- call.c ---- */
 
+/* Calls one inside another: each takes its part of the stack, of a request's thread and while loading. */
+enum { AB_CALL_DEEPEST = 100 };
+
 /* The plan that a `call` runs (for each item or once), or NULL when the resource is no call. Borrowed. */
 const struct ab_plan *ab_call_plan(const struct ab_resource *resource);
+/* Report that there are more than AB_CALL_DEEPEST. */
+void ab_call_too_deep(struct ab_compile *compile);
 
 #endif

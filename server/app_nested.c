@@ -9,6 +9,7 @@
 #include "../handlers/carry.h"
 #include "../handlers/kinds.h"
 #include "../handlers/nested.h"
+#include "source_check.h"
 
 #include <string.h>
 
@@ -46,7 +47,9 @@ bool ab_app_postpone(
 static void compile_pending(struct ab_app *app, struct ab_pending *pending, struct ab_diags *diags)
 {
 	pending->progress = OPEN;
+	app->parts->n_open++;
 	ab_app_add_resource(app, pending->in->source, pending->in->dispatcher, pending->pair, diags);
+	app->parts->n_open--;
 	pending->progress = DONE;
 }
 
@@ -97,15 +100,22 @@ static bool reach_push(struct reach *reach, const char *name)
 	return true;
 }
 
-/* Calls of that name, in whichever file. False: one is being compiled just now, so this leads back to it. */
+/* The call of that name, if it is one. False: it is being compiled just now, so this leads back to it. */
 static bool reach_calls(struct reach *reach, const char *name)
 {
 	struct ab_compile *compile = reach->compile;
+	const struct ab_source *top = ab_sources_top(reach->app->parts->sources);
 
 	for (struct ab_pending *pending = reach->app->parts->pending; pending != NULL;
 	        pending = pending->next) {
-		if (strcmp(pending->pair->key, name) != 0)
+		/* Another file may have put something else in its place. */
+		if (strcmp(pending->pair->key, name) != 0 ||
+		        ab_source_find(top, "resources", name, NULL) != pending->pair)
 			continue;
+		if (pending->progress == WAITING && reach->app->parts->n_open == AB_CALL_DEEPEST) {
+			ab_call_too_deep(compile);
+			return false;
+		}
 		if (pending->progress == WAITING)
 			compile_pending(reach->app, pending, compile->diags);
 		if (pending->progress == DONE)

@@ -140,6 +140,7 @@ struct ab_app_parts {
 	struct ab_app_upstream *upstreams;
 	size_t n_upstreams;
 	struct ab_pending *pending;           /* calls, app_nested.c's own */
+	unsigned n_open;                      /* those being compiled, one for the sake of another */
 	struct ab_condition_pair *conditions; /* app_condition.c's own */
 	struct ab_app_module *modules;
 	size_t n_modules;
