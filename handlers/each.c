@@ -412,14 +412,29 @@ static enum ab_code add_inner(struct each_config *config, const struct ab_resour
 	return needs == NULL && code == AB_OK ? ab_error_set(err, AB_ENOMEM, "out of memory") : code;
 }
 
+/* An item may be called as its resource is (a user of users): then the resource has another name inside. */
+static enum ab_code add_and_plan(struct each_config *config, const struct ab_resource *resource,
+        const struct ab_each_spec *spec, const struct ab_scope *scope, struct ab_error *err)
+{
+	struct ab_resource named = *resource;
+	char *other = NULL;
+	enum ab_code code;
+
+	if (strcmp(spec->as, resource->name) == 0 && asprintf(&other, "each %s", resource->name) >= 0)
+		named.name = other;
+	code = add_inner(config, &named, spec->condition, err);
+	if (code == AB_OK)
+		code = compile_plan(config, named.name, scope, err);
+	free(other);
+	return code;
+}
+
 static bool compile(struct each_config *config, struct ab_scope *scope, const struct ab_each_spec *spec,
         const struct ab_resource *resource, struct ab_diags *diags)
 {
 	struct ab_error err;
-	enum ab_code code = add_inner(config, resource, spec->condition, &err);
+	enum ab_code code = add_and_plan(config, resource, spec, scope, &err);
 
-	if (code == AB_OK)
-		code = compile_plan(config, resource->name, scope, &err);
 	config->spec = (struct ab_each_spec){
 	        .concurrency = spec->concurrency, .max = spec->max, .condition = spec->condition};
 	config->spec.as = config->as = strdup(spec->as);

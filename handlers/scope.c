@@ -206,7 +206,8 @@ static bool declare_name(struct ab_scope *scope, const struct ab_conf *item)
 		return false;
 	}
 	if (need_find(scope, name, item->u.string.len, &need)) {
-		ab_diag(scope->diags, item->pos, "'%s' is listed twice under needs", name);
+		if (!ab_diags_at(scope->diags, item->pos))
+			ab_diag(scope->diags, item->pos, "'%s' is listed twice under needs", name);
 		return false;
 	}
 	return need_add(scope, name, item->u.string.len, item->pos, &need) &&

@@ -61,6 +61,16 @@ static bool read_as(struct ab_each *each, const struct ab_conf *map, const char 
 		        taken ? "one that is not reserved" : "letters, digits and _, not a digit first");
 		return false;
 	}
+	for (size_t i = 0; needs != NULL && needs->type == AB_CONF_LIST && i < needs->u.list.count; i++) {
+		const struct ab_conf *need = needs->u.list.items[i];
+
+		if (need->type != AB_CONF_STRING || strcmp(need->u.string.text, each->spec.as) != 0)
+			continue;
+		ab_diag(diags, need->pos,
+		        "'%.60s' under `needs` of %s is the name of an item, which is there anyway; expected it left out",
+		        each->spec.as, what);
+		return false;
+	}
 	if (needs != NULL && needs->type == AB_CONF_MAP && ab_conf_get(needs, each->spec.as) != NULL) {
 		ab_diag(diags, conf->pos,
 		        "'%.60s' of %s is under `needs` as well; expected another name for an item",

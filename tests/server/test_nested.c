@@ -480,8 +480,17 @@ static const struct wrong wrong[] = {
         {"given that is misspelt",
                 "resources: {page: {json: \"{name}\"}, a: {call: page, given: {nmae: 1, name: 1}}}",
                 "app.yaml:1:61: given: nothing that 'page' rests on needs 'nmae'; expected it left out; did you mean 'name'?"},
+        {"given to what has a mistake of its own",
+                "resources: {page: {json: \"{name}\", tiemout: 1s}, a: {call: page, given: {name: 1}}}",
+                "app.yaml:1:36: unknown key 'tiemout' in resource 'page'; expected json, each, fallback, optional, if, needs or infer"},
         {"called and given", "resources: {page: 1, a: {call: page, given: {page: 1}}}",
                 "app.yaml:1:32: 'page' is called, and is given as well; expected one or the other"},
+        {"a reserved name given",
+                "resources: {page: {json: \"{request.path}\"}, a: {call: page, given: {request: 1}}}",
+                "app.yaml:1:69: given: 'request' is reserved, and known inside as it is here; expected it left out"},
+        {"an item under needs", "resources: {a: {json: 1, each: [1], as: x, needs: [x]}}",
+                "app.yaml:1:52: 'x' under `needs` of resource 'a' is the name of an item, which is there anyway; expected "
+                "it left out"},
         {"a circle of one", "resources: {a: {call: a}}",
                 "app.yaml:1:23: the calls run in a circle: 'a' calls 'a', which rests on 'a'"},
         {"a circle of calls",
@@ -539,4 +548,50 @@ Test(nested, calls_that_rest_on_calls_are_looked_at_once)
 	cr_expect_not_null(
 	        strstr(mistakes, "the request can give 'r40', or what stands in it"), "%s", mistakes);
 	free(mistakes);
+}
+
+Test(nested, an_item_may_be_called_as_its_resource_is)
+{
+	open_app("resources:\n"
+	         "  ids: [json, missing]\n"
+	         "  user: {http: \"GET up/{user}\", each: \"{ids}\", as: user, fallback: {value: {id: 0}}}\n"
+	         "  list: {json: \"{user[*].id}\"}\n"
+	         "  hard: {http: \"GET up/{hard}\", each: [gone], as: hard}\n"
+	         "routes:\n"
+	         "  GET /: list\n"
+	         "  GET /hard: hard\n");
+	expect_body("GET /", 200, "[1,0]");
+	expect_failure("GET /hard", 404, "resource 'hard': item 0: GET up/gone: answered 404");
+	close_app();
+}
+
+/* Both ways round: what is compiled first may have others compiled for its sake. */
+Test(nested, calls_are_not_nested_deeper_than_the_stack_bears)
+{
+	for (int up = 0; up < 2; up++) {
+		static char yaml[200000];
+		size_t len = (size_t)snprintf(yaml, sizeof(yaml), "resources:\n  r0: 1\n");
+		char *mistakes;
+
+		for (int i = 1; i <= 101; i++)
+			len += (size_t)snprintf(yaml + len, sizeof(yaml) - len, "  r%d: {call: r%d}\n",
+			        up ? i : 102 - i, up ? i - 1 : 101 - i);
+		mistakes = web_mistakes(yaml);
+		cr_expect_str_eq(mistakes,
+		        up ? "app.yaml:103:16: call: 'r101' has more than 100 calls one inside another; expected fewer\n"
+		           : "app.yaml:102:14: call: 'r2' has more than 100 calls one inside another; expected fewer\n",
+		        "%s", mistakes);
+		free(mistakes);
+	}
+}
+
+Test(nested, a_call_that_the_top_file_replaces_makes_no_circle)
+{
+	web_begin(&web);
+	web_file(&web, "part.yaml", "resources:\n  a: {call: b}\n  b: 1\n");
+	web_compile(&web,
+	        "include: [part.yaml]\nresources:\n  a: 7\n  b: {call: c}\n  c: {json: \"{a}\"}\nroutes: {GET /: b}\n",
+	        NULL);
+	expect_body("GET /", 200, "7");
+	web_close(&web);
 }
