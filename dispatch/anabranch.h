@@ -97,7 +97,8 @@ static inline struct anabranch_result anabranch_refuse(int status, const char *f
 
 /* Not yet: anabranch_complete will be called, once. From RESOURCE_ASYNC alone. `cancel`, which may be NULL,
  * is called at most once, on the loop's thread, when nobody waits for the result any more: end soon, and
- * still complete the call, with anything. It may do so itself. `state` is handed to it. */
+ * still complete the call, with anything. It may do so itself. `state` is handed to it. A call that is not
+ * completed for once more its timeout is given up by the server, and named in the log. */
 static inline struct anabranch_result anabranch_later(
         void (*cancel)(struct anabranch_call *call, void *state), void *state);
 

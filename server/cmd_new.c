@@ -224,6 +224,16 @@ static void find_self(struct new *new)
 		snprintf(new->anabranch, sizeof(new->anabranch), "%s", self);
 }
 
+/* Nothing in it that a shell, HTML or a template would take for something else. */
+static bool is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (strchr("/._-", *text) == NULL && !(*text >= '0' && *text <= '9') &&
+		        !(*text >= 'A' && *text <= 'Z') && !(*text >= 'a' && *text <= 'z'))
+			return false;
+	return true;
+}
+
 static void find_name(struct new *new)
 {
 	const char *end = new->dir + strlen(new->dir), *start;
@@ -234,7 +244,7 @@ static void find_name(struct new *new)
 	while (start > new->dir && start[-1] != '/')
 		start--;
 	snprintf(new->name, sizeof(new->name), "%.*s", (int)(end - start), start);
-	if (strcmp(new->name, ".") == 0 || strcmp(new->name, "..") == 0)
+	if (strcmp(new->name, ".") == 0 || strcmp(new->name, "..") == 0 || !is_plain(new->name))
 		snprintf(new->name, sizeof(new->name), "app");
 }
 
@@ -332,8 +342,13 @@ static int tell(const struct new *new)
 	printf("%s: made", new->dir);
 	for (size_t i = 0; i < new->n_files; i++)
 		printf("%s %s", i == 0 ? "" : ",", new->files[i].name);
-	printf("\n\nNext:\n\n  cd %s\n  make test\n  make run\n\nand open http://127.0.0.1:8080/.\n",
-	        new->dir);
+	if (is_plain(new->dir))
+		printf("\n\nNext:\n\n  cd %s\n", new->dir);
+	else if (strchr(new->dir, '\'') == NULL)
+		printf("\n\nNext:\n\n  cd '%s'\n", new->dir);
+	else
+		printf("\n\nNext, in that folder:\n\n");
+	printf("  make test\n  make run\n\nand open http://127.0.0.1:8080/.\n");
 	return ab_finish_stdout("new", AB_EXIT_OK);
 }
 

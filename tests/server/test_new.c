@@ -64,11 +64,11 @@ static void read_commands(const char *text, char *before, size_t size, char *las
 	cr_assert(strcmp(last, "make run") == 0, "%s", last);
 }
 
-static void make_and_follow(const char *option)
+static void make_and_follow(const char *name, const char *option)
 {
-	const char *const make[] = {process_anabranch(), "new", "hello", option, NULL};
+	const char *const make[] = {process_anabranch(), "new", name, option, NULL};
 	const char *shell[] = {"sh", "-c", NULL, NULL};
-	char before[400], last[100], port[32], *body = NULL;
+	char before[400], last[100], serve[100], port[32], *body = NULL;
 	unsigned short number = free_port();
 	struct process process;
 	int status = 0;
@@ -87,7 +87,8 @@ static void make_and_follow(const char *option)
 	cr_assert(strstr(process.out.data, "all fine\n") != NULL, "%s", process.out.data);
 	process_end(&process);
 
-	shell[2] = "cd hello && exec make run";
+	snprintf(serve, sizeof(serve), "cd '%s' && exec make run", name);
+	shell[2] = serve;
 	cr_assert(process_start(&process, shell, dir));
 	cr_assert(process_expect(&process, "serving app.yaml", 30000), "%s", process.err.data);
 	for (int i = 0; i < 100 && (status = http_get(number, "/?who=%3CAda%3E", &body)) == 0; i++)
@@ -104,12 +105,12 @@ static void make_and_follow(const char *option)
 
 Test(new, an_app_runs_at_once_by_the_commands_it_prints)
 {
-	make_and_follow(NULL);
+	make_and_follow("my first <app>", NULL);
 }
 
 Test(new, a_module_builds_and_runs_by_the_commands_it_prints)
 {
-	make_and_follow("--module");
+	make_and_follow("hello", "--module");
 }
 
 Test(new, what_is_there_already_stays)
