@@ -11,6 +11,7 @@ enum {
 	MAX_FILTER = 64 * 1024, /* bytes */
 	DEFAULT_TIMEOUT_MS = 1000,
 	LABEL_BYTES = 200,
+	MAX_FIELDS = 32, /* of one need that are told apart */
 };
 
 /* A piece of the text that stands somewhere in the app file: all of it, or one of several checks. */
@@ -30,7 +31,7 @@ struct making {
 	const struct piece *piece; /* being scanned; NULL: offsets are those of the text */
 	const char *what;          /* "`jq`" */
 	struct ab_jq_filter *filter;
-	char **names; /* its needs, each once */
+	struct ab_jq_name *names; /* its needs, each once */
 	size_t n_names;
 	struct ab_jq_scan scan;
 	bool quick, formats_time;
@@ -69,8 +70,8 @@ static bool no_memory(struct making *m)
 static bool grow(struct making *m)
 {
 	size_t size = m->n_names == 0 ? 1 : 2 * m->n_names;
+	struct ab_jq_name *names;
 	struct ab_ref *refs;
-	char **names;
 
 	if (m->n_names != 0 && (m->n_names & (m->n_names - 1)) != 0)
 		return true;
@@ -85,12 +86,46 @@ static bool grow(struct making *m)
 	return true;
 }
 
-static bool is_known(const struct making *m, const char *name, size_t len)
+static struct ab_jq_name *find_name(const struct making *m, const char *name, size_t len)
 {
 	for (size_t i = 0; i < m->n_names; i++)
-		if (strlen(m->names[i]) == len && memcmp(m->names[i], name, len) == 0)
-			return true;
-	return false;
+		if (strlen(m->names[i].name) == len && memcmp(m->names[i].name, name, len) == 0)
+			return &m->names[i];
+	return NULL;
+}
+
+/* A need found for the first time; takes the reference. NULL after reporting. */
+static struct ab_jq_name *add_name(struct making *m, const char *text, size_t len, struct ab_ref *ref)
+{
+	char *name = grow(m) ? strndup(text, len) : NULL;
+
+	if (name == NULL) {
+		ab_ref_fini(ref);
+		return NULL;
+	}
+	m->names[m->n_names] = (struct ab_jq_name){.name = name};
+	m->filter->refs[m->filter->n_refs++] = *ref;
+	return &m->names[m->n_names++];
+}
+
+/* A use of a name: of a field of it, or (len 0) of all. With many fields, or without memory, it is all. */
+static void use_name(struct ab_jq_name *name, const char *field, size_t len)
+{
+	char **fields;
+
+	for (size_t i = 0; i < name->n_fields; i++)
+		if (strlen(name->fields[i]) == len && memcmp(name->fields[i], field, len) == 0)
+			return;
+	name->whole |= len == 0 || name->n_fields == MAX_FIELDS;
+	if (name->whole)
+		return;
+	fields = reallocarray(name->fields, name->n_fields + 1, sizeof(*fields));
+	if (fields != NULL)
+		name->fields = fields;
+	if (fields != NULL && (fields[name->n_fields] = strndup(field, len)) != NULL)
+		name->n_fields++;
+	else
+		name->whole = true;
 }
 
 /* `request` is built only as far as it is used, so each of its uses is told to the scope with its path; of
@@ -98,26 +133,31 @@ static bool is_known(const struct making *m, const char *name, size_t len)
 static void on_need(void *arg, size_t offset, const char *text, size_t name_len, size_t len)
 {
 	struct making *m = arg;
-	struct ab_pos pos = position(m, offset);
-	bool declared = ab_scope_declared(m->compile->scope, text, name_len);
-	bool request = !declared && name_len == strlen("request") && memcmp(text, "request", name_len) == 0;
-	bool known = is_known(m, text, name_len);
+	struct ab_scope *scope = m->compile->scope;
+	bool request = name_len == strlen("request") && memcmp(text, "request", name_len) == 0 &&
+	               !ab_scope_declared(scope, text, name_len);
+	struct ab_jq_name *name = find_name(m, text, name_len);
+	const char *field = text + name_len + 1;
+	size_t field_len = 0;
 	struct ab_ref ref;
 
-	if (known && !request)
-		return;
-	if (!ab_scope_ref(m->compile->scope, text, request ? len : name_len, AB_RAW_NONE, pos, &ref))
-		return;
-	if (request) {
-		ab_path_fini(&ref.path);
-		ref.path = (struct ab_path){0}; /* the filter walks the path itself */
+	while (name_len + 1 + field_len < len && field[field_len] != '.')
+		field_len++;
+	if (name == NULL || request) {
+		if (!ab_scope_ref(
+		            scope, text, request ? len : name_len, AB_RAW_NONE, position(m, offset), &ref))
+			return;
+		if (request) {
+			ab_path_fini(&ref.path);
+			ref.path = (struct ab_path){0}; /* the filter walks the path itself */
+		}
+		if (name != NULL)
+			ab_ref_fini(&ref);
+		else
+			name = add_name(m, text, name_len, &ref);
 	}
-	if (known || !grow(m) || (m->names[m->n_names] = strndup(text, name_len)) == NULL) {
-		ab_ref_fini(&ref);
-		return;
-	}
-	m->filter->refs[m->filter->n_refs++] = ref;
-	m->n_names++;
+	if (name != NULL)
+		use_name(name, field, field_len);
 }
 
 static bool not_understood(struct making *m)
@@ -185,8 +225,8 @@ static bool make_program(struct making *m, struct ab_jq_rule *rule)
 	struct ab_jq_shared *shared = m->filter->jq->shared;
 	size_t mistakes = ab_diags_mistakes(m->compile->diags);
 
-	rule->program = ab_jq_program_get(ab_jq_shared_programs(shared), m->text, m->len,
-	        (const char *const *)m->names, m->n_names, m->formats_time, on_mistake, m);
+	rule->program = ab_jq_program_get(ab_jq_shared_programs(shared), m->text, m->len, m->names,
+	        m->n_names, m->formats_time, on_mistake, m);
 	if (rule->program != NULL)
 		return true;
 	return ab_diags_mistakes(m->compile->diags) > mistakes ? false : no_memory(m);
@@ -279,9 +319,7 @@ static struct ab_jq_rule *make_filter(struct making *m, enum ab_jq_judge judge)
 		m->filter->rule = rule;
 		ok = make(m, rule);
 	}
-	for (size_t i = 0; i < m->n_names; i++)
-		free(m->names[i]);
-	free(m->names);
+	ab_jq_names_free(m->names, m->n_names);
 	free(m->owned);
 	if (ok) {
 		m->compile->resource->config = m->filter;

@@ -25,11 +25,37 @@ struct ab_jq_programs *ab_jq_programs_create(void)
 	return programs;
 }
 
+void ab_jq_names_free(struct ab_jq_name *names, size_t count)
+{
+	for (size_t i = 0; names != NULL && i < count; i++) {
+		for (size_t k = 0; k < names[i].n_fields; k++)
+			free(names[i].fields[k]);
+		free(names[i].fields);
+		free(names[i].name);
+	}
+	free(names);
+}
+
+/* False without memory; what is there then can be freed. */
+static bool name_copy(struct ab_jq_name *to, const struct ab_jq_name *from)
+{
+	to->whole = from->whole;
+	to->name = strdup(from->name);
+	if (to->name == NULL || from->whole)
+		return to->name != NULL;
+	to->fields = calloc(from->n_fields + 1, sizeof(*to->fields));
+	while (to->fields != NULL && to->n_fields < from->n_fields) {
+		to->fields[to->n_fields] = strdup(from->fields[to->n_fields]);
+		if (to->fields[to->n_fields] == NULL)
+			return false;
+		to->n_fields++;
+	}
+	return to->fields != NULL;
+}
+
 static void program_free(struct ab_jq_program *program)
 {
-	for (size_t i = 0; i < program->n_names; i++)
-		free(program->names[i]);
-	free(program->names);
+	ab_jq_names_free(program->names, program->n_names);
 	free(program->text);
 	if (program->spare != NULL)
 		jq_teardown(&program->spare);
@@ -193,8 +219,8 @@ static const char time_guard[] =
         "def todate:todateiso8601;";
 
 /* The filter wrapped; malloc'ed. *ret_prefix: how many bytes come first. */
-static char *wrap(const char *text, size_t len, const char *const *names, size_t n_names, bool guard_time,
-        size_t *ret_prefix)
+static char *wrap(const char *text, size_t len, const struct ab_jq_name *names, size_t n_names,
+        bool guard_time, size_t *ret_prefix)
 {
 	char *wrapped = NULL;
 	size_t size = 0;
@@ -205,7 +231,7 @@ static char *wrap(const char *text, size_t len, const char *const *names, size_t
 	if (guard_time)
 		fputs(time_guard, out);
 	for (size_t i = 0; i < n_names; i++)
-		fprintf(out, "%s$%s", i > 0 ? "," : n_names == 1 ? ". as " : ". as [", names[i]);
+		fprintf(out, "%s$%s", i > 0 ? "," : n_names == 1 ? ". as " : ". as [", names[i].name);
 	if (n_names > 0)
 		fprintf(out, "%s|null|", n_names == 1 ? "" : "]");
 	fputc('(', out);
@@ -230,9 +256,10 @@ static struct ab_jq_program *program_find(const struct ab_jq_programs *programs,
 
 /* Takes text and spare, also when it fails. */
 static struct ab_jq_program *program_create(
-        char *text, struct jq_state *spare, const char *const *names, size_t n_names)
+        char *text, struct jq_state *spare, const struct ab_jq_name *names, size_t n_names)
 {
 	struct ab_jq_program *program = calloc(1, sizeof(*program));
+	bool ok;
 
 	if (program == NULL) {
 		free(text);
@@ -242,13 +269,12 @@ static struct ab_jq_program *program_create(
 	program->text = text;
 	program->spare = spare;
 	program->names = calloc(n_names + 1, sizeof(*program->names));
-	while (program->names != NULL && program->n_names < n_names) {
-		program->names[program->n_names] = strdup(names[program->n_names]);
-		if (program->names[program->n_names] == NULL)
-			break;
+	ok = program->names != NULL;
+	for (size_t i = 0; ok && i < n_names; i++) {
 		program->n_names++;
+		ok = name_copy(&program->names[i], &names[i]);
 	}
-	if (program->names != NULL && program->n_names == n_names)
+	if (ok)
 		return program;
 	program_free(program);
 	return NULL;
@@ -262,7 +288,7 @@ static void program_add(struct ab_jq_programs *programs, struct ab_jq_program *p
 }
 
 const struct ab_jq_program *ab_jq_program_get(struct ab_jq_programs *programs, const char *text, size_t len,
-        const char *const *names, size_t n_names, bool guard_time, ab_jq_mistake_cb mistake, void *arg)
+        const struct ab_jq_name *names, size_t n_names, bool guard_time, ab_jq_mistake_cb mistake, void *arg)
 {
 	struct hearing hearing = {.len = len, .mistake = mistake, .arg = arg};
 	struct ab_jq_program *program;

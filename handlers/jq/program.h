@@ -16,13 +16,22 @@ enum {
 	AB_JQ_MAX_OUTPUT = 16 * 1024 * 1024, /* the same of its value */
 };
 
+/* A need of a filter. */
+struct ab_jq_name {
+	char *name; /* as the filter spells it */
+	bool whole; /* used as it is; else only these fields of it are, and others need not be converted */
+	char **fields;
+	size_t n_fields;
+};
+void ab_jq_names_free(struct ab_jq_name *names, size_t count);
+
 /* Every filter of the process; the text is what matters, so workers share them. */
 struct ab_jq_programs;
 
 struct ab_jq_program {
 	size_t index; /* in every runner's table */
 	size_t n_names;
-	char **names; /* of its needs, as the filter spells them, in the order of the input */
+	struct ab_jq_name *names; /* of its needs, in the order of the input */
 	/* private */
 	struct ab_jq_program *next;
 	char *text;             /* wrapped: binds the names, then runs the filter on null */
@@ -37,11 +46,11 @@ void ab_jq_programs_destroy(struct ab_jq_programs *programs);
 /* A mistake that libjq found, at a byte of the filter. */
 typedef void (*ab_jq_mistake_cb)(void *arg, size_t offset, const char *message);
 
-/* The program of a filter whose free names are `names`; compiles it if it is new. `guard_time`: strftime and
- * its like refuse what libjq 1.6 would abort on, a time that no calendar has or a format that is no string.
- * Any thread. NULL after mistakes have been reported, or (without) when out of memory. */
+/* The program of a filter whose free names are `names` (copied); compiles it if it is new. `guard_time`:
+ * strftime and its like refuse what libjq 1.6 would abort on, a time that no calendar has or a format that is
+ * no string. Any thread. NULL after mistakes have been reported, or (without) when out of memory. */
 const struct ab_jq_program *ab_jq_program_get(struct ab_jq_programs *programs, const char *text, size_t len,
-        const char *const *names, size_t n_names, bool guard_time, ab_jq_mistake_cb mistake, void *arg);
+        const struct ab_jq_name *names, size_t n_names, bool guard_time, ab_jq_mistake_cb mistake, void *arg);
 /* Threads of the pool are to compile it ahead. */
 void ab_jq_program_pool(struct ab_jq_programs *programs, const struct ab_jq_program *program);
 /* One thread's compiled programs. */

@@ -88,7 +88,7 @@ enum ab_code ab_jq_input(const struct ab_jq_program *program, json_t *const *val
 	for (size_t i = 0; i < program->n_names; i++) {
 		if (values[i] == NULL) {
 			item = jv_null();
-		} else if (ab_jq_from_json(values[i], program->names[i], budget, &item, err) != AB_OK) {
+		} else if (ab_jq_from_json(values[i], &program->names[i], budget, &item, err) != AB_OK) {
 			jv_free(input);
 			return err->code;
 		}

@@ -137,16 +137,40 @@ static bool from_value(struct from *from, const json_t *value, unsigned depth, j
 	}
 }
 
-enum ab_code ab_jq_from_json(
-        const json_t *value, const char *name, size_t *budget, jv *ret_value, struct ab_error *err)
+/* Only what is used of an object. What is not there is null in jq, as it would be in the whole. */
+static bool from_fields(struct from *from, const json_t *value, const struct ab_jq_name *name, jv *ret)
+{
+	jv members = jv_object(), item;
+
+	for (size_t i = 0; i < name->n_fields; i++) {
+		const char *key = name->fields[i];
+		const json_t *member = json_object_get(value, key);
+
+		if (member == NULL)
+			continue;
+		if (!from_value(from, member, 1, &item)) {
+			path_prepend(from, key, strlen(key));
+			path_prepend(from, ".", 1);
+			jv_free(members);
+			return false;
+		}
+		members = jv_object_set(members, jv_string(key), item);
+	}
+	*ret = members;
+	return true;
+}
+
+enum ab_code ab_jq_from_json(const json_t *value, const struct ab_jq_name *name, size_t *budget,
+        jv *ret_value, struct ab_error *err)
 {
 	struct from from = {.budget = *budget < INT32_MAX ? *budget : INT32_MAX, .err = err};
-	bool ok = from_value(&from, value, 0, ret_value);
+	bool ok = name->whole || !json_is_object(value) ? from_value(&from, value, 0, ret_value)
+	                                                : from_fields(&from, value, name, ret_value);
 
 	*budget = from.budget;
 	if (ok)
 		return AB_OK;
-	ab_error_prefix(err, "$%.60s%s", name, from.path + from.path_start);
+	ab_error_prefix(err, "$%.60s%s", name->name, from.path + from.path_start);
 	return err->code;
 }
 

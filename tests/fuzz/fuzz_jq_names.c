@@ -14,7 +14,7 @@ enum { MAX_NAMES = 64 };
 struct found {
 	const char *text;
 	size_t len;
-	char *names[MAX_NAMES];
+	struct ab_jq_name names[MAX_NAMES];
 	size_t n_names;
 	bool mistaken, skip, guard_time;
 };
@@ -36,10 +36,12 @@ static void on_need(void *arg, size_t offset, const char *text, size_t name_len,
 		ab_assert(is_name_byte(text[i]));
 	found->skip |= memchr(text, ':', name_len) != NULL || found->n_names == MAX_NAMES;
 	for (size_t i = 0; i < found->n_names; i++)
-		if (strlen(found->names[i]) == name_len && memcmp(found->names[i], text, name_len) == 0)
+		if (strlen(found->names[i].name) == name_len &&
+		        memcmp(found->names[i].name, text, name_len) == 0)
 			return;
 	if (!found->skip)
-		found->names[found->n_names++] = strndup(text, name_len);
+		found->names[found->n_names++] =
+		        (struct ab_jq_name){.name = strndup(text, name_len), .whole = true};
 }
 
 static void on_mistake(void *arg, size_t offset, const char *message)
@@ -66,8 +68,8 @@ static void check_with_libjq(struct found *found)
 {
 	struct ab_jq_programs *programs = ab_jq_programs_create();
 
-	(void)ab_jq_program_get(programs, found->text, found->len, (const char *const *)found->names,
-	        found->n_names, found->guard_time, on_heard, found);
+	(void)ab_jq_program_get(programs, found->text, found->len, found->names, found->n_names,
+	        found->guard_time, on_heard, found);
 	ab_jq_programs_destroy(programs);
 }
 
@@ -88,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (scan.understood && !found.mistaken && !found.skip && memchr(text, '\0', size) == NULL)
 		check_with_libjq(&found);
 	for (size_t i = 0; i < found.n_names; i++)
-		free(found.names[i]);
+		free(found.names[i].name);
 	free(text);
 	return 0;
 }

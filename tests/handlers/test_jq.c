@@ -31,6 +31,9 @@ Test(jq, filters_compute_from_their_needs)
 	        {"[nan, infinite, -0]", "{}", "[null,null,0]"},
 	        {"$__loc__.line", "{}", "1"},
 	        {".a = $a", "{`a`: 1}", "{`a`:1}"},
+	        {"[$a.x.y, $a.z, $a.x.w]", "{`a`: {`x`: {`y`: 1, `w`: 2}, `v`: 3}}", "[1,null,2]"},
+	        {"[$a.x, ($a | keys)]", "{`a`: {`x`: 1, `v`: 3}}", "[1,[`v`,`x`]]"},
+	        {"try $a.x catch 4", "{`a`: 3}", "4"},
 	};
 
 	for (int on_loop = 0; on_loop < 3; on_loop++) {

@@ -9,6 +9,9 @@ TestSuite(jq_value, .timeout = 20);
 
 enum { PLENTY = 1 << 24 };
 
+static char x[] = "x";
+static const struct ab_jq_name whole = {.name = x, .whole = true};
+
 /* There and back; takes the value. */
 static json_t *round_trip(json_t *value)
 {
@@ -17,7 +20,7 @@ static json_t *round_trip(json_t *value)
 	json_t *back;
 	jv jq;
 
-	cr_assert_eq(ab_jq_from_json(value, "x", &budget, &jq, &err), AB_OK, "%s", err.text);
+	cr_assert_eq(ab_jq_from_json(value, &whole, &budget, &jq, &err), AB_OK, "%s", err.text);
 	back = ab_jq_to_json(jq, &budget, &err);
 	cr_assert(back != NULL, "%s", err.text);
 	json_decref(value);
@@ -84,7 +87,7 @@ static void check_refused(json_t *value, size_t budget, const char *expected)
 	struct ab_error err;
 	jv jq;
 
-	cr_assert_eq(ab_jq_from_json(value, "x", &budget, &jq, &err), AB_EINVALID);
+	cr_assert_eq(ab_jq_from_json(value, &whole, &budget, &jq, &err), AB_EINVALID);
 	cr_expect_str_eq(err.text, expected, "%s", err.text);
 	json_decref(value);
 }
@@ -125,7 +128,7 @@ Test(jq_value, depth_and_size_have_bounds_both_ways)
 	json_decref(round_trip(nested(AB_JQ_DEPTH)));
 	value = nested(AB_JQ_DEPTH + 1);
 	budget = PLENTY;
-	cr_expect_eq(ab_jq_from_json(value, "x", &budget, &jq, &err), AB_EINVALID);
+	cr_expect_eq(ab_jq_from_json(value, &whole, &budget, &jq, &err), AB_EINVALID);
 	cr_expect(strstr(err.text, "nested too deeply") != NULL, "%s", err.text);
 	cr_expect_gt(budget, 0); /* so that nobody takes it for too large */
 	json_decref(value);
@@ -146,6 +149,37 @@ Test(jq_value, depth_and_size_have_bounds_both_ways)
 	cr_expect_null(ab_jq_to_json(jv_string("0123456789"), &budget, &err));
 	cr_expect_null(
 	        ab_jq_to_json(jv_object_set(jv_object(), jv_string("0123456789"), jv_null()), &budget, &err));
+}
+
+Test(jq_value, only_the_fields_that_are_used_are_converted)
+{
+	char a[] = "a", b[] = "b", *fields[] = {a, b};
+	const struct ab_jq_name some = {.name = x, .fields = fields, .n_fields = 2};
+	static const char *const rows[][2] = {
+	        {"{\"c\":[1,2],\"b\":{\"c\":3},\"a\":1}", "{\"a\":1,\"b\":{\"c\":3}}"},
+	        {"{\"c\":9007199254740993,\"a\":null}", "{\"a\":null}"},
+	        {"{}", "{}"},
+	        {"[1,{\"a\":1}]", "[1,{\"a\":1}]"}, /* jq has its own word for what is no object */
+	        {"3", "3"},
+	        {"{\"b\":[9007199254740993]}", NULL},
+	};
+	struct ab_error err;
+	jv jq;
+
+	for (size_t i = 0; i < AB_COUNT(rows); i++) {
+		size_t budget = PLENTY;
+		json_t *value = json_loads(rows[i][0], JSON_DECODE_ANY, NULL);
+		enum ab_code code = ab_jq_from_json(value, &some, &budget, &jq, &err);
+
+		json_decref(value);
+		cr_assert_eq(code, rows[i][1] != NULL ? AB_OK : AB_EINVALID);
+		if (code != AB_OK)
+			continue;
+		jq = jv_dump_string(jq, 0);
+		cr_expect_str_eq(jv_string_value(jq), rows[i][1]);
+		jv_free(jq);
+	}
+	cr_expect(strncmp(err.text, "$x.b[0]: the integer", 20) == 0, "%s", err.text);
 }
 
 /* ---- without memory ---- */
