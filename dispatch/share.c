@@ -15,6 +15,7 @@ struct ab_read {
 	struct ab_share *share;
 	struct ab_call *leader;    /* NULL once it has completed */
 	struct ab_call *followers; /* in the order they came */
+	struct ab_call *last;      /* of them */
 	json_t *value;             /* KNOWN */
 	struct ab_error *error;    /* KNOWN, in the arena */
 	bool unwanted;             /* the leader's own run does not want it any more */
@@ -27,10 +28,12 @@ struct ab_share {
 	struct ab_arena *arena;
 	struct ab_read **buckets; /* a power of two of them */
 	size_t n_buckets, count;
+	size_t bytes;              /* of all reads so far */
 	struct ab_read *forgotten; /* those with a value: it is let go with the arena */
 };
 
-enum { FIRST_BUCKETS = 16 };
+/* Beyond so many bytes of keys reads are not shared: the arena is the request's, which needs the rest. */
+enum { FIRST_BUCKETS = 16, MOST_BYTES = 8 * 1024 * 1024 };
 
 /* ---- the table ---- */
 
@@ -141,8 +144,6 @@ void ab_share_forget(struct ab_share *share)
 
 static bool read_follow(struct ab_read *read, struct ab_call *call)
 {
-	struct ab_call **end = &read->followers;
-
 	if (read->value != NULL) {
 		ab_call_resolve_new(call, json_incref(read->value));
 		return true;
@@ -151,9 +152,8 @@ static bool read_follow(struct ab_read *read, struct ab_call *call)
 		ab_call_fail(call, read->error);
 		return true;
 	}
-	while (*end != NULL)
-		end = &(*end)->follower;
-	*end = call;
+	*(read->followers != NULL ? &read->last->follower : &read->followers) = call;
+	read->last = call;
 	call->follower = NULL;
 	call->read = read;
 	return true;
@@ -170,9 +170,12 @@ bool ab_share_join(struct ab_share *share, struct ab_call *call, const void *key
 	read = share_find(share, hash, key, len);
 	if (read != NULL)
 		return read_follow(read, call);
+	if (len > MOST_BYTES - share->bytes)
+		return false;
 	read = ab_arena_alloc(share->arena, sizeof(*read) + len);
 	if (read == NULL)
 		return false;
+	share->bytes += len;
 	if (share->count >= share->n_buckets * 2)
 		share_grow(share);
 	*read = (struct ab_read){.share = share, .leader = call, .hash = hash, .len = len};
@@ -188,11 +191,15 @@ bool ab_share_join(struct ab_share *share, struct ab_call *call, const void *key
 
 static void unlink_follower(struct ab_read *read, const struct ab_call *call)
 {
-	struct ab_call **at = &read->followers;
+	struct ab_call **at = &read->followers, *before = NULL;
 
-	while (*at != call)
-		at = &(*at)->follower;
+	while (*at != call) {
+		before = *at;
+		at = &before->follower;
+	}
 	*at = call->follower;
+	if (read->last == call)
+		read->last = before;
 }
 
 static void leader_cancel(struct ab_read *read)

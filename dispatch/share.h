@@ -17,7 +17,7 @@ AB_NODISCARD struct ab_share *ab_share_create(struct ab_arena *arena);
 
 /* From inside a handler's start, before anything is asked. True: the call follows another, or has its result
  * already; the handler is done with it, and is not told of its cancellation. False: ask; also when there is
- * no memory to share. `share` may be NULL: false. */
+ * no memory to share (8 MiB of keys). `share` may be NULL: false. */
 AB_NODISCARD bool ab_share_join(struct ab_share *share, struct ab_call *call, const void *key, size_t len);
 
 /* What was read so far may no longer be so, since a write begins: those who join from now on ask anew. */

@@ -203,3 +203,30 @@ Test(share, many_keys_are_all_found_again)
 	}
 	pair_close(&pair);
 }
+
+/* A table full of long keys would leave the request no memory for anything else. */
+Test(share, keys_do_not_take_all_the_memory_of_a_request)
+{
+	static char keys[80][1024 * 1024];
+	struct pair pair;
+	struct play plays[80];
+	char name[16];
+
+	pair_open(&pair);
+	for (int i = 0; i < 80; i++) {
+		memset(keys[i], 'k', sizeof(keys[i]) - 1);
+		keys[i][0] = (char)('!' + i);
+		snprintf(name, sizeof(name), "r%d", i);
+		ADD(pair.d, name, .key = keys[i], .value = "1");
+		PLAY(&plays[i], pair.d, .targets = name);
+		cr_assert_str_eq(value(&plays[i], name), "1");
+	}
+	cr_expect_not_null(ab_arena_alloc(pair.root, 32 * 1024 * 1024));
+	for (int i = 0; i < 80; i++)
+		play_end(&plays[i]);
+	PLAY(&pair.one, pair.d, .targets = "r0");
+	PLAY(&pair.two, pair.d, .targets = "r79");
+	cr_expect_null(strstr(started(), "r0 r1 r0"));
+	cr_expect_not_null(strstr(started(), "r79 r79"));
+	pair_close(&pair);
+}
