@@ -54,6 +54,14 @@ static inline enum ab_code ab_context_fetch(struct ab_context *context, struct a
 	return AB_OK;
 }
 
+/* A write begins, or has ended: what was read before, or by another nested run meanwhile, may no longer be
+ * so. No work for a read. */
+static inline void ab_context_write(const struct ab_call *call)
+{
+	if (AB_UNLIKELY(call->resource->writes))
+		ab_share_forget(((const struct ab_context *)call->context)->share);
+}
+
 /* What a kind's compile is given, and where it puts the result. */
 struct ab_compile {
 	struct ab_env *env;

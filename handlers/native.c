@@ -59,7 +59,9 @@ static const json_t *const *needs_or_fail(struct ab_call *call, const struct nat
 	if (AB_UNLIKELY(needs == NULL)) {
 		ab_error_set(&err, AB_ENOMEM, "out of memory");
 		ab_call_fail(call, &err);
+		return NULL;
 	}
+	ab_context_write(call);
 	return needs;
 }
 

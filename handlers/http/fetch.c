@@ -269,6 +269,7 @@ static void fetch_finish(struct ab_fetch *fetch, json_t *value, const struct ab_
 {
 	struct ab_call *call = fetch->call;
 
+	ab_context_write(call);
 	fetch_release(fetch);
 	if (value != NULL)
 		ab_call_resolve_new(call, value);

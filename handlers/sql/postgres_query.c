@@ -45,6 +45,7 @@ static void query_complete(struct ab_pg_query *query, json_t *value, const struc
 
 	query->call = NULL;
 	call->state = NULL;
+	ab_context_write(call);
 	ab_deadline_disarm(&query->deadline);
 	if (value != NULL)
 		ab_call_resolve_new(call, value);

@@ -26,6 +26,7 @@ static void query_complete(struct ab_sql_job *job, json_t *value, const struct a
 
 	job->call = NULL;
 	call->state = NULL;
+	ab_context_write(call);
 	ab_deadline_disarm(&job->deadline);
 	if (value != NULL)
 		ab_call_resolve_new(call, value);

@@ -291,6 +291,32 @@ Test(nested, what_is_read_after_a_write_is_read_anew)
 	close_app();
 }
 
+Test(nested, what_another_item_read_while_a_write_was_on_its_way_does_not_do_after_it)
+{
+	struct web_reply *r;
+
+	open_app("resources:\n"
+	         "  post: {http: \"POST up/hold/{i}\"}\n"
+	         "  stock: {http: GET up/json/stock, needs: [post]}\n"
+	         "  id: {json: \"{stock.id}\"}\n"
+	         "  all: {call: id, each: [1, 2], as: i, concurrency: 2}\n"
+	         "routes:\n"
+	         "  POST /: all\n");
+	r = web_start(&web, "POST /", NULL, NULL);
+	cr_assert(run_until_held(2));
+	fake_upstream_release(upstream, 1);
+	for (int i = 0; i < 5000 && fake_upstream_count(upstream, "/json/stock") < 1; i++)
+		run_ms(1);
+	run_ms(50);
+	cr_expect_eq(fake_upstream_held(upstream), 1);
+	fake_upstream_release(upstream, 1);
+	web_wait(r);
+	cr_expect_str_eq(web_body(r), "[1,1]", "%s", web_body(r));
+	cr_expect_eq(fake_upstream_count(upstream, "/json/stock"), 2);
+	web_done(r);
+	close_app();
+}
+
 Test(nested, writes_go_one_by_one_in_the_order_of_the_list)
 {
 	struct web_reply *r;
