@@ -54,8 +54,19 @@ void ab_pg_pool_unqueue(struct ab_pg_query *query)
 
 /* ---- which connection ---- */
 
-static bool may_join(const struct ab_pg_conn *conn)
+/* A pooler between us and the server may hand the connection to another server at each sync: there a unit is
+ * sent whole, and no other before it has come back. */
+static bool may_join_pooled(const struct ab_pg_conn *conn, const struct ab_pg_query *query)
 {
+	return conn->open && conn->run == query->run && !query->alone &&
+	       conn->timeout_ms == query->statement->timeout_ms &&
+	       ab_pg_pool_shape(conn->pool, query->statement->parts[0].checked) != NULL;
+}
+
+static bool may_join(const struct ab_pg_conn *conn, const struct ab_pg_query *query)
+{
+	if (AB_UNLIKELY(!conn->pool->base->prepare) && !may_join_pooled(conn, query))
+		return false;
 	return conn->count < AB_PG_DEPTH && pool_now(conn->pool) - ab_pg_pipe_head(conn)->at <= AB_PG_JOIN_MS;
 }
 
@@ -71,7 +82,7 @@ static struct ab_pg_conn *pool_pick(struct ab_pg_pool *pool, const struct ab_pg_
 			continue;
 		if (conn->count == 0)
 			idle = idle == NULL ? conn : idle;
-		else if (solo || !may_join(conn))
+		else if (solo || !may_join(conn, query))
 			continue;
 		else if (conn->run == query->run)
 			same = conn;
