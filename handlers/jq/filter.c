@@ -2,6 +2,7 @@
 #include "filter.h"
 
 #include "../carry.h"
+#include "mend.h"
 #include "names.h"
 
 #include <ctype.h>
@@ -56,8 +57,12 @@ static struct ab_pos position(const struct making *m, size_t offset)
 static void on_mistake(void *arg, size_t offset, const char *message)
 {
 	struct making *m = arg;
+	const char *mend = NULL;
+	char buf[200];
 
-	ab_diag(m->compile->diags, position(m, offset), "%s", message);
+	if (m->piece == NULL) /* libjq's */
+		mend = ab_jq_mend_undefined(message, m->text, m->len, offset, buf, sizeof(buf));
+	ab_diag(m->compile->diags, position(m, offset), "%s%s", message, mend != NULL ? mend : "");
 }
 
 static bool no_memory(struct making *m)
@@ -176,7 +181,8 @@ static bool not_understood(struct making *m)
 	while (end < len && ((text[end] & 0xc0) == 0x80 ||
 	                            (isalnum((unsigned char)text[at]) && isalnum((unsigned char)text[end]))));
 	ab_diag(m->compile->diags, position(m, at), "'%.*s' in %s; expected %s",
-	        (int)(end - at > 60 ? 60 : end - at), text + at, m->what, m->scan.expected);
+	        (int)(end - at > 60 ? 60 : end - at), text + at, m->what,
+	        ab_jq_mend(text, len, at, m->scan.expected));
 	return false;
 }
 

@@ -580,11 +580,27 @@ static bool op_is_slow(const struct ab_jq_scanner *s, int op)
 	       (op == '-' && s->token.type != AB_JQ_NUMBER);
 }
 
+/* `$x.y = 1` changes a part of the input, where there is no $x. */
+static void check_assigned(struct ab_jq_scanner *s, const struct ab_jq_token *left)
+{
+	const struct ab_jq_token op = s->token;
+	int name = (int)(left->name_len > 60 ? 60 : left->name_len);
+
+	if (left->type != AB_JQ_BINDING || s->failed)
+		return;
+	ab_scan_mistake(s, op.start,
+	        "%.*s changes a part of the input, and $%.*s is none; expected %s$%.*s | .field %.*s ...",
+	        (int)op.len, s->text + op.start, name, s->text + left->name_start,
+	        op.op == '=' ? "== to compare, or " : "", name, s->text + left->name_start, (int)op.len,
+	        s->text + op.start);
+}
+
 /* Operands with what binds them at least as strongly as `min`. Which side of two equals binds first makes no
  * difference here. Behind the first | nothing works on the input any more. */
 static void parse_exp(struct ab_jq_scanner *s, int min)
 {
 	enum ab_jq_dot before = s->dot, dot = s->dot;
+	const struct ab_jq_token left = s->token;
 	size_t n_uses = s->n_uses;
 	int prec, op;
 
@@ -595,6 +611,8 @@ static void parse_exp(struct ab_jq_scanner *s, int min)
 	parse_operand(s);
 	while (!s->failed && (prec = precedence(s)) != 0 && prec >= min) {
 		op = s->token.type == AB_JQ_OP ? s->token.op : 0;
+		if (prec == PREC_ASSIGN)
+			check_assigned(s, &left);
 		ab_scan_next(s);
 		s->slow |= op_is_slow(s, op);
 		if (prec == PREC_ASSIGN)

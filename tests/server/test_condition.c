@@ -413,7 +413,7 @@ static const struct wrong mistakes[] = {
 		"app.yaml:5:22: resource 'c' needs 'nope', which is no resource, and no route accepts it; expected one or the other\n"
 		"app.yaml:6:26: `if` ends too early; expected an expression\n"
 		"app.yaml:7:22: 'n' is not under needs, and 'e' says infer: false; expected it there\n"
-		"app.yaml:8:48: nosuch/0 is not defined"},
+		"app.yaml:8:48: nosuch/0 is not defined; expected a function of jq, or $nosuch for a need"},
 	{"checks of given values",
 		"resources: {from: 1}\n"
 		"routes:\n"
@@ -437,7 +437,7 @@ static const struct wrong mistakes[] = {
 		"    accept: {a: {type: integer, if: 1}}\n",
 		"app.yaml:6:36: $from in an `if` under accept: only what this route accepts is known there, and a `require` under guard knows resources too; expected a name that it accepts\n"
 		"app.yaml:11:36: .b is a field of the input, which is null here; expected $name.b\n"
-		"app.yaml:17:36: nosuch/0 is not defined\n"
+		"app.yaml:17:36: nosuch/0 is not defined; expected a function of jq, or $nosuch for a need\n"
 		"app.yaml:20:37: `if` is the number 1; expected a string; with quotes: accept: {a: {type: integer, if: \"1\"}}"},
 	{"a default",
 		"defaults: {if: 'true'}\n",
