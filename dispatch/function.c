@@ -112,8 +112,8 @@ static void judge_value(const struct ab_function *function, struct ab_held *held
 
 	if (result->value == NULL) {
 		ab_error_set(&ret->err, AB_EINTERNAL,
-		        "it returned no value (NULL): json_pack and the like give NULL for a wrong format, for text that "
-		        "is not UTF-8, and without memory; json_null() is null");
+		        "it returned no value (NULL): json_object_get and the like give NULL for what is not there, json_pack "
+		        "for a wrong format, text that is not UTF-8, and without memory; json_null() is null");
 		return;
 	}
 	need = function->checked ? ab_held_find(held, result->value) : -1;

@@ -224,7 +224,7 @@ static json_t *each_list(const struct ab_call *call, json_t **needs, struct ab_e
 	if (list == NULL)
 		return NULL;
 	if (!json_is_array(list))
-		ab_error_set(err, AB_EINVALID, "each: the list is %s", type_name(list));
+		ab_error_set(err, AB_EINVALID, "each: the list is %s; expected a list", type_name(list));
 	else if (json_array_size(list) > config->spec.max)
 		ab_error_set(err, AB_EINVALID, "each: %zu items, and max is %u", json_array_size(list),
 		        config->spec.max);

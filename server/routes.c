@@ -2,6 +2,7 @@
 #include "routes_build.h"
 
 #include "../handlers/jq/jq.h"
+#include "../handlers/nested.h"
 
 static const char *const route_keys[] = {"answer", "accept", "guard", "needs", "status", "headers",
         "redirect", "cookies", "errors", "deadline", "cross_origin", "accept_unknown", NULL};
@@ -77,6 +78,28 @@ static bool variable(struct ab_build *build, const struct ab_slice *text, struct
 	return true;
 }
 
+/* What is a variable elsewhere. Here it would be taken for that very text. */
+static bool is_foreign(struct ab_build *build, const struct ab_slice *text)
+{
+	const char *start = text->text;
+	size_t len = text->len;
+	char says[200];
+
+	if (len == 1 && start[0] == '*')
+		return !path_mistake(build, "'*' is no wildcard; expected a variable, as in {name}");
+	if (len > 2 && start[0] == '<' && start[len - 1] == '>')
+		len -= 2;
+	else if (len > 1 && start[0] == ':')
+		len -= 1;
+	else
+		return false;
+	if (!ab_is_name(start + 1, len))
+		return false;
+	snprintf(says, sizeof(says), "'%.*s' is no variable; expected {%.*s}",
+	        (int)(text->len > 60 ? 60 : text->len), start, (int)(len > 60 ? 60 : len), start + 1);
+	return !path_mistake(build, says);
+}
+
 static bool one_segment(struct ab_build *build, const struct ab_slice *text, bool last,
         struct ab_segment *segments, size_t count)
 {
@@ -85,6 +108,8 @@ static bool one_segment(struct ab_build *build, const struct ab_slice *text, boo
 	if (open == NULL && memchr(text->text, '}', text->len) == NULL) {
 		if (text->len == 0 && !last)
 			return path_mistake(build, "an empty segment, '//'");
+		if (is_foreign(build, text))
+			return false;
 		segments[count] = (struct ab_segment){false, *text};
 		return true;
 	}
@@ -253,6 +278,19 @@ static bool check_flags(struct ab_build *build)
 	return fine;
 }
 
+/* Runs of their own know of the request what `given` gives them, which is easily forgotten. */
+static bool has_call(const struct ab_route *route)
+{
+	for (size_t i = 0; i < route->n_answers; i++)
+		for (size_t k = 0; k < ab_plan_size(route->answers[i].plan); k++) {
+			const struct ab_plan_node *node = ab_plan_node(route->answers[i].plan, (int)k);
+
+			if (node->resource != NULL && ab_call_plan(node->resource) != NULL)
+				return true;
+		}
+	return false;
+}
+
 static void hint_unused(struct ab_build *build)
 {
 	const struct ab_route *route = build->route;
@@ -266,8 +304,11 @@ static void hint_unused(struct ab_build *build)
 			used = used || route->answers[j].accepts[i] >= 0 || route->answers[j].request >= 0;
 		if (!used)
 			ab_hint(build->diags, route->pos,
-			        "route '%s': accepts '%s', but nothing in it uses that", route->name,
-			        accept->name);
+			        "route '%s': accepts '%s', but nothing in it uses that%s", route->name,
+			        accept->name,
+			        has_call(route)
+			                ? "; a run of its own under `call` has it only where `given` gives it"
+			                : "");
 	}
 }
 

@@ -96,7 +96,7 @@ static bool read_admin(struct ab_settings *settings, const struct ab_conf *conf,
 		settings->admin_on = false;
 		return true;
 	}
-	if (conf->type != AB_CONF_STRING)
+	if (conf->type != AB_CONF_STRING || (!conf->refused && strchr(conf->u.string.text, ':') == NULL))
 		return address_fail(conf, "server.admin", "expected address:port, or false for none", diags);
 	if (!read_address(&settings->admin, conf, "server.admin", diags))
 		return false;

@@ -349,7 +349,7 @@ Test(functions, what_a_function_must_not_return_is_told)
 		const struct anabranch_function *function;
 		const char *told;
 	} table[] = {
-	        {&function_null_value, "it returned no value (NULL)"},
+	        {&function_null_value, "it returned no value (NULL): json_object_get and the like give NULL"},
 	        {&function_bad_format, "jsonf(\"{s:i\"): "},
 	        {&function_bad_status, "fine? (and its status, 200, is none; expected 400 to 599)"},
 	        {&function_no_text, "text(NULL): there is no text"},

@@ -536,6 +536,19 @@ Test(accept, mistakes_in_accept_are_found_at_load)
 	}
 }
 
+Test(accept, a_name_that_only_a_call_could_use_is_hinted_at_with_how_to_give_it)
+{
+	char *found =
+	        web_hints("resources:\n  who: Ann\n  card: {json: {a: \"{who}\"}}\n  page: {call: card}\n"
+	                  "routes:\n  GET /: {answer: page, accept: {who: string}}\n");
+
+	cr_expect_not_null(
+	        strstr(found, "accepts 'who', but nothing in it uses that; a run of its own under `call` has "
+	                      "it only where `given` gives it"),
+	        "%s", found);
+	free(found);
+}
+
 Test(accept, a_name_that_nothing_uses_is_hinted_at)
 {
 	char *found = web_hints(

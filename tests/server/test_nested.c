@@ -202,8 +202,8 @@ Test(nested, a_list_that_is_none_or_too_long_is_an_error_of_whoever_made_it)
 	         "  GET /b: b\n"
 	         "  GET /empty: empty\n"
 	         "  GET /c: {answer: c, accept: {ids: [integer]}}\n");
-	expect_failure("GET /a", 502, "each: the list is null");
-	expect_failure("GET /b", 502, "each: the list is a number");
+	expect_failure("GET /a", 502, "each: the list is null; expected a list");
+	expect_failure("GET /b", 502, "each: the list is a number; expected a list");
 	expect_failure("GET /c?ids=1&ids=2&ids=3", 400, "each: 3 items, and max is 2");
 	expect_body("GET /c?ids=1&ids=2", 200, "[1,2]");
 	expect_body("GET /empty", 200, "[]");
