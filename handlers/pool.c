@@ -2,6 +2,8 @@
  * marked. The order of ends: calls, homes, threads. */
 #include "pool.h"
 
+#include "signals.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -134,7 +136,7 @@ static bool thread_start(struct ab_threads *pool)
 	if (thread == NULL)
 		return false;
 	thread->pool = pool;
-	sigfillset(&all);
+	ab_signals_of_others(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&thread->id, NULL, thread_main, thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -6,6 +6,8 @@
 #include "env.h"
 #include "log.h"
 
+#include "../handlers/signals.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -82,7 +84,7 @@ static void *worker_thread(void *arg)
 	struct ab_worker *worker = arg;
 	sigset_t all;
 
-	sigfillset(&all);
+	ab_signals_of_others(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	uv_run(worker->env.loop, UV_RUN_DEFAULT);
 	worker->ended(worker->arg);

@@ -212,3 +212,16 @@ RESOURCE_ASYNC(dawdles, who)
 	result.cancel = result.kind == ANABRANCH_LATER ? dawdle_cancel : NULL;
 	return result;
 }
+
+RESOURCE_BLOCKING(aborts_elsewhere)
+{
+	abort();
+	return text("never");
+}
+
+static int *volatile nowhere;
+
+RESOURCE(leads_nowhere)
+{
+	return textf("%d", *nowhere);
+}

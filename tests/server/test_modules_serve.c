@@ -30,6 +30,8 @@ static const char app[] = "modules: [build/good.so]\n"
                           "  GET /stuck: {answer: stuck, deadline: 200ms}\n"
                           "  GET /never: {answer: never, deadline: 200ms}\n"
                           "  GET /aborts: {answer: aborts}\n"
+                          "  GET /aborts_elsewhere: {answer: aborts_elsewhere}\n"
+                          "  GET /leads_nowhere: {answer: leads_nowhere}\n"
                           "  GET /sleeps: {answer: sleeps}\n"
                           "  GET /forgets: {answer: forgetful}\n"
                           "  GET /dawdles: {answer: dawdling}\n";
@@ -138,19 +140,29 @@ Test(modules_serve, a_function_that_was_given_up_may_complete_after_all)
 	served_end(&served);
 }
 
-Test(modules_serve, a_crash_names_the_function)
+static void crash(const char *path, const char *said, int signal)
 {
 	struct served served;
 	char *body = NULL;
+	int code;
 
 	start(&served, NULL);
-	cr_assert_eq(http_get(served.port, "/aborts", &body), 0);
+	cr_assert_eq(http_get(served.port, path, &body), 0);
 	free(body);
-	cr_assert_eq(served_wait(&served), 128 + SIGABRT);
-	cr_assert(strstr(served.process.err.data,
-	                  "anabranch: the C function 'aborts' (tests/modules/good.c:") != NULL,
-	        "%s", served.process.err.data);
+	code = served_wait(&served);
+	cr_expect_eq(code, 128 + signal, "%s: %d", path, code);
+	cr_expect(strstr(served.process.err.data, said) != NULL, "%s: %s", path, served.process.err.data);
 	served_end(&served);
+}
+
+Test(modules_serve, a_crash_names_the_function)
+{
+	crash("/aborts", "anabranch: the C function 'aborts' (tests/modules/good.c:", SIGABRT);
+	crash("/aborts_elsewhere",
+	        "anabranch: the C function 'aborts_elsewhere' (tests/modules/good.c:", SIGABRT);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which have their own word for it */
+	crash("/leads_nowhere", "anabranch: the C function 'leads_nowhere' (tests/modules/good.c:", SIGSEGV);
+#endif
 }
 
 Test(modules_serve, under_dev_a_slow_function_is_spoken_of)
