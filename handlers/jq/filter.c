@@ -399,7 +399,7 @@ bool ab_jq_compile_checks(struct ab_compile *compile, const struct ab_jq_check *
 		ok &= filter_text(compile, checks[i].conf, "`if`") != NULL;
 	if (!ok)
 		return false;
-	pieces = calloc(count, sizeof(*pieces));
+	pieces = calloc(count + 1, sizeof(*pieces));
 	m.pieces = pieces;
 	m.filter = pieces != NULL ? calloc(1, sizeof(*m.filter)) : NULL;
 	m.text = m.owned = m.filter != NULL ? checks_text(checks, count, pieces, &m.len) : NULL;
