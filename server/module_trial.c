@@ -112,6 +112,7 @@ static bool read_elf(const char *path, Elf64_Ehdr *ret)
 static bool check_file(const char *path, char *why, size_t size)
 {
 	static const char *const sources[] = {".c", ".cc", ".cpp", ".cxx", ".C", ".h"};
+	static const char *const objects[] = {".so"};
 	Elf64_Ehdr elf, own;
 	struct stat st;
 	char build[700], near[700];
@@ -134,7 +135,10 @@ static bool check_file(const char *path, char *why, size_t size)
 	else if (S_ISDIR(st.st_mode))
 		snprintf(why, size, "%s is a folder; expected a shared object in it", shown(path));
 	else if (!read_elf(path, &elf))
-		snprintf(why, size, "%s is no shared object; %s", shown(path), build);
+		snprintf(why, size, "%s is no shared object; %s", shown(path),
+		        has_ending(path, objects, AB_COUNT(objects)) /* never ask to overwrite another file */
+		                ? build
+		                : "expected one, as in modules: [build/greet.so]");
 	else if (elf.e_type == ET_REL)
 		snprintf(why, size,
 		        "%s is an object file, not linked yet; expected a shared object: cc -shared -o %.*s.so %s -ljansson",

@@ -19,7 +19,8 @@ static json_t *judge(const struct ab_jq_rule *rule, json_t *value, struct ab_err
 		ab_error_set(err, AB_EINTERNAL, "the filter gave %s; expected true or false",
 		        types[json_typeof(value)]);
 	} else {
-		ab_error_set(err, AB_EFORBIDDEN, "what it requires does not hold");
+		ab_error_set(err, AB_EFORBIDDEN, "what it requires does not hold%s%s",
+		        rule->message != NULL ? ": " : "", rule->message != NULL ? rule->message : "");
 		err->status = rule->status;
 		err->message = rule->message;
 		err->field = rule->field;

@@ -183,6 +183,8 @@ Test(jq, require_is_true_or_tells_the_client_what_it_may_know)
 	run = harness_get(&f.h, "told", "{`a`: [1]}");
 	cr_expect_eq(run->error->status, 409);
 	cr_expect_str_eq(run->error->message, "too small");
+	cr_expect_not_null(strstr(run->error->text, "what it requires does not hold: too small"), "%s",
+	        run->error->text);
 	cr_expect_str_eq(run->error->field, "amount");
 	harness_run_end(run);
 	jq_close(&f);
