@@ -36,6 +36,7 @@ struct nested {
 	struct ab_call *call;
 	struct ab_run *run;
 	struct ab_deadline deadline;
+	struct ab_deadline pause; /* armed: the run begins in a later turn of the loop */
 };
 
 /* ---- the call ---- */
@@ -71,6 +72,7 @@ static void nested_abort(struct nested *nested, const struct ab_error *err)
 	struct ab_call *call = nested->call;
 
 	ab_deadline_disarm(&nested->deadline);
+	ab_deadline_disarm(&nested->pause);
 	ab_run_cancel(nested->run);
 	ab_nested_release(nested->run);
 	call->state = NULL;
@@ -115,6 +117,14 @@ static bool give_all(struct ab_call *call, struct ab_run *run, struct ab_error *
 	return true;
 }
 
+static void nested_on_paused(struct ab_deadline *pause)
+{
+	struct nested *nested = ab_container_of(pause, struct nested, pause);
+
+	if (ab_run_start(nested->run, nested_on_done, nested) != AB_PENDING)
+		nested_end(nested);
+}
+
 static void call_start(struct ab_call *call)
 {
 	const struct call_config *config = call->resource->config;
@@ -131,7 +141,8 @@ static void call_start(struct ab_call *call)
 		return;
 	}
 	*nested = (struct nested){.call = call, .run = run};
-	if (ab_run_start(run, nested_on_done, nested) != AB_PENDING) {
+	if (!ab_nested_put_off(call, &nested->pause, nested_on_paused) &&
+	        ab_run_start(run, nested_on_done, nested) != AB_PENDING) {
 		nested_end(nested);
 		return;
 	}

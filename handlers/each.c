@@ -46,7 +46,8 @@ struct each {
 	bool over, pumping;
 	bool degraded;
 	struct ab_error cause;
-	struct item items[]; /* `concurrency` of them, or as many as the list is long */
+	struct ab_deadline pause; /* armed: goes on in a later turn of the loop */
+	struct item items[];      /* `concurrency` of them, or as many as the list is long */
 };
 
 /* ---- the end ---- */
@@ -54,6 +55,7 @@ struct each {
 static void each_drop(struct each *each)
 {
 	each->over = true;
+	ab_deadline_disarm(&each->pause);
 	for (size_t i = 0; i < each->count; i++)
 		json_decref(each->values[i]);
 	json_decref(each->list);
@@ -178,18 +180,28 @@ static struct item *item_free(struct each *each)
 	return item;
 }
 
+static void each_on_paused(struct ab_deadline *pause)
+{
+	struct each *each = ab_container_of(pause, struct each, pause);
+	struct ab_arena *arena = ab_arena_ref(each->call->arena);
+
+	each_pump(each);
+	ab_arena_unref(arena);
+}
+
 /* Start items while there are some and there is room; an item that ends at once makes room. */
 static void each_pump(struct each *each)
 {
 	const struct each_config *config = each->call->resource->config;
 
-	if (each->over || each->pumping)
+	if (each->over || each->pumping || ab_deadline_armed(&each->pause))
 		return;
 	each->pumping = true;
-	while (!each->over && each->next < each->count && each->running < config->spec.concurrency)
+	while (!each->over && each->next < each->count && each->running < config->spec.concurrency &&
+	        !ab_nested_put_off(each->call, &each->pause, each_on_paused))
 		item_start(each, item_free(each));
 	each->pumping = false;
-	if (!each->over && each->running == 0)
+	if (!each->over && each->running == 0 && each->next == each->count)
 		each_finish(each);
 }
 

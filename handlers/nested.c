@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+enum {
+	TURN_MS = 10, /* a turn of the loop that lasts longer begins no more nested runs */
+	PAUSE_MS = 1,
+};
+
 static void arena_let_go(void *arena)
 {
 	ab_arena_unref(arena);
@@ -26,6 +31,21 @@ struct ab_run *ab_nested_create(const struct ab_call *call, const struct ab_plan
 void ab_nested_release(struct ab_run *run)
 {
 	ab_arena_unref(ab_run_arena(run));
+}
+
+bool ab_nested_put_off(
+        const struct ab_call *call, struct ab_deadline *pause, void (*again)(struct ab_deadline *pause))
+{
+	const struct ab_env *env = ((const struct ab_context *)call->context)->env;
+	struct ab_deadline_queue *queue;
+
+	if (AB_LIKELY(uv_hrtime() / 1000000 <= uv_now(env->loop) + TURN_MS))
+		return false;
+	queue = ab_deadlines_queue(env->deadlines, PAUSE_MS);
+	if (queue == NULL)
+		return false; /* better late than never */
+	ab_deadline_arm(queue, pause, again);
+	return true;
 }
 
 /* "resource 'x': " is the outer call's to say. */

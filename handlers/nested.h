@@ -19,6 +19,12 @@ json_t *ab_nested_value(struct ab_run *run, int slot, const char *name, struct a
 /* Whether something in it is degraded; the first of them tells why. */
 bool ab_nested_degraded(const struct ab_run *run, struct ab_error *ret_cause);
 
+/* What does not wait for anything would hold the loop for as long as there is more of it: nested runs that
+ * begin after this turn of the loop has lasted a while are put off to a later one. False: not put off, begin
+ * now. */
+AB_NODISCARD bool ab_nested_put_off(
+        const struct ab_call *call, struct ab_deadline *pause, void (*again)(struct ab_deadline *pause));
+
 /* Whether something in the plan writes. */
 bool ab_nested_writes(const struct ab_plan *plan);
 /* How long a run of the plan waits at worst, by its resources' timeouts. */

@@ -621,3 +621,48 @@ Test(nested, a_call_that_the_top_file_replaces_makes_no_circle)
 	expect_body("GET /", 200, "7");
 	web_close(&web);
 }
+
+/* ---- the loop ---- */
+
+/* {"ids": [0, 1, ...]}; the caller frees it. */
+static char *many_ids(int count)
+{
+	char *text = malloc((size_t)count * 8 + 32);
+	size_t len;
+
+	cr_assert_not_null(text);
+	len = (size_t)sprintf(text, "{\"ids\": [0");
+	for (int i = 1; i < count; i++)
+		len += (size_t)sprintf(text + len, ",%d", i);
+	strcpy(text + len, "]}");
+	return text;
+}
+
+Test(nested, what_waits_for_nothing_lets_others_have_their_turn_and_ends_at_its_deadline)
+{
+	static const char json[] = "Content-Type: application/json";
+	struct web_reply *long_one, *endless, *quick;
+	char *ids = many_ids(100000);
+
+	open_app("resources:\n"
+	         "  one: {json: \"n{i}\", each: \"{ids}\", as: i, max: 100000}\n"
+	         "  again: {call: one, given: {ids: \"{ids}\"}, each: \"{ids}\", as: k, max: 100000}\n"
+	         "  quick: 1\n"
+	         "routes:\n"
+	         "  POST /long: {answer: one, accept: {ids: json}, deadline: 20s}\n"
+	         "  POST /endless: {answer: again, accept: {ids: json}, deadline: 200ms}\n"
+	         "  GET /quick: quick\n");
+	long_one = web_start(&web, "POST /long", json, ids);
+	endless = web_start(&web, "POST /endless", json, ids);
+	quick = web_get(&web, "GET /quick", NULL, NULL);
+	cr_expect_not(long_one->done, "it goes on beside others");
+	web_wait(endless);
+	cr_expect_eq(endless->reply->status, 504);
+	web_wait(long_one);
+	cr_expect_eq(strncmp(web_body(long_one), "[\"n0\",\"n1\",", 11), 0, "%.40s", web_body(long_one));
+	web_done(long_one);
+	web_done(endless);
+	web_done(quick);
+	close_app();
+	free(ids);
+}
