@@ -232,31 +232,42 @@ static bool join(struct ab_buf *buf, const struct ab_pg_host *hosts, size_t n, s
 	return any;
 }
 
-PGconn *ab_pg_connect_start(const struct ab_pg *base, const struct ab_pg_host *hosts, size_t n_hosts)
+/* The options and the three lists. False without memory. */
+static bool fill(const struct ab_pg *base, const struct ab_pg_host *hosts, size_t n_hosts,
+        struct ab_buf *lists, const char **keywords, const char **values)
 {
 	static const char *const names[] = {"host", "hostaddr", "port"};
-	const char **keywords = calloc(base->n_options + 4, sizeof(*keywords));
-	const char **values = calloc(base->n_options + 4, sizeof(*values));
-	struct ab_buf lists[3];
 	size_t n = base->n_options;
-	PGconn *pg = NULL;
-	bool failed = keywords == NULL || values == NULL;
 
-	for (size_t i = 0; !failed && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		keywords[i] = base->keywords[i];
 		values[i] = base->values[i];
 	}
-	for (size_t i = 0; i < 3; i++) {
-		ab_buf_init(&lists[i], 64 * 1024);
-		if (join(&lists[i], hosts, n_hosts, i) && !failed) {
-			keywords[n] = names[i];
-			values[n++] = lists[i].data;
-		}
-		failed |= lists[i].failed;
+	for (size_t i = 0; i < AB_COUNT(names); i++) {
+		bool any = join(&lists[i], hosts, n_hosts, i);
+
+		if (lists[i].failed)
+			return false;
+		if (!any)
+			continue;
+		keywords[n] = names[i];
+		values[n++] = lists[i].data;
 	}
-	if (!failed)
+	return true;
+}
+
+PGconn *ab_pg_connect_start(const struct ab_pg *base, const struct ab_pg_host *hosts, size_t n_hosts)
+{
+	const char **keywords = calloc(base->n_options + 4, sizeof(*keywords));
+	const char **values = calloc(base->n_options + 4, sizeof(*values));
+	struct ab_buf lists[3];
+	PGconn *pg = NULL;
+
+	for (size_t i = 0; i < AB_COUNT(lists); i++)
+		ab_buf_init(&lists[i], 64 * 1024);
+	if (keywords != NULL && values != NULL && fill(base, hosts, n_hosts, lists, keywords, values))
 		pg = PQconnectStartParams(keywords, values, 0);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < AB_COUNT(lists); i++)
 		ab_buf_fini(&lists[i]);
 	free(keywords);
 	free(values);

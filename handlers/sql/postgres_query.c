@@ -193,6 +193,7 @@ void ab_pg_query_start(struct ab_call *call)
 	struct ab_error err;
 
 	call->state = NULL;
+	err.code = AB_OK;
 	if (AB_UNLIKELY(!pool->base->serving)) {
 		ab_error_set(&err, AB_EINTERNAL, "database '%s' was opened only to check statements",
 		        pool->base->name);
@@ -201,7 +202,7 @@ void ab_pg_query_start(struct ab_call *call)
 	}
 	query = ab_context_fetch(call->context, &err) == AB_OK ? query_create(pool) : NULL;
 	if (query == NULL) {
-		if (err.code != AB_EOVERLOAD)
+		if (err.code == AB_OK)
 			ab_error_set(&err, AB_ENOMEM, "out of memory");
 		ab_call_fail(call, &err);
 		return;
