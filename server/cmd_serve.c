@@ -23,7 +23,9 @@
 enum {
 	SERVE_WORKERS_MAX = 256,
 	SERVE_STOP_EXTRA_MS =
-	        5000,         /* on top of the longest deadline: for bodies coming in and replies going out */
+	        5000, /* on top of the longest deadline: for bodies coming in and replies going out */
+	SERVE_OVERDUE_MS =
+	        4000, /* on top of the stop's limit: workers that are late have been told and waited for */
 	SERVE_SPARE_FDS = 32, /* for files, logs, loops */
 };
 
@@ -53,6 +55,7 @@ struct serve {
 	uv_loop_t loop;
 	uv_signal_t term, interrupt;
 	uv_async_t ended;
+	uv_timer_t overdue;
 	unsigned stops; /* signals so far */
 	uint64_t stop_limit_ms;
 };
@@ -366,9 +369,23 @@ static int serve_start_workers(struct serve *serve)
 
 /* ---- stopping ---- */
 
+/* A worker has not come back though its time is long up: something holds its thread, which can't be ended. */
+static void serve_on_overdue(uv_timer_t *timer)
+{
+	struct serve *serve = timer->data;
+
+	ab_log_event(serve->ring, AB_LOG_ERROR,
+	        "stopped without %u of %u workers, which did not come back: a C function, or a filter with inline: true, "
+	        "that does not end holds them",
+	        serve->n_running - atomic_load(&serve->n_ended), serve->n_running);
+	ab_log_close(serve->log);
+	_exit(AB_EXIT_FAILED);
+}
+
 static void serve_stop(struct serve *serve, uint64_t limit_ms)
 {
 	ab_admin_set_ready(serve->admin, false);
+	uv_timer_start(&serve->overdue, serve_on_overdue, limit_ms + SERVE_OVERDUE_MS, 0);
 	for (unsigned i = 0; i < serve->n_running; i++)
 		ab_worker_stop(serve->workers[i], limit_ms);
 }
@@ -409,8 +426,9 @@ static bool serve_make_loop(struct serve *serve)
 {
 	if (uv_loop_init(&serve->loop) != 0)
 		return false;
-	serve->term.data = serve->interrupt.data = serve->ended.data = serve;
-	return uv_signal_init(&serve->loop, &serve->term) == 0 &&
+	serve->term.data = serve->interrupt.data = serve->ended.data = serve->overdue.data = serve;
+	return uv_timer_init(&serve->loop, &serve->overdue) == 0 &&
+	       uv_signal_init(&serve->loop, &serve->term) == 0 &&
 	       uv_signal_init(&serve->loop, &serve->interrupt) == 0 &&
 	       uv_async_init(&serve->loop, &serve->ended, serve_on_ended) == 0 &&
 	       uv_signal_start(&serve->term, serve_on_signal, SIGTERM) == 0 &&

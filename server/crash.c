@@ -11,7 +11,7 @@ static const struct {
 	int number;
 	const char *what;
 } signals[] = {
-        {SIGSEGV, "a pointer that leads nowhere (SIGSEGV)"},
+        {SIGSEGV, "a pointer that leads nowhere, or a stack used up (SIGSEGV)"},
         {SIGBUS, "memory that is not there (SIGBUS)"},
         {SIGFPE, "a division by zero or the like (SIGFPE)"},
         {SIGILL, "an illegal instruction (SIGILL)"},
@@ -70,7 +70,9 @@ static void on_crash(int number)
 void ab_crash_watch(void)
 {
 	/* Once; what crashed does so again when the handler is back, and is not caught then. */
-	struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND | SA_NODEFER}, old;
+	struct sigaction action = {.sa_handler = on_crash,
+	                         .sa_flags = (int)SA_RESETHAND | SA_NODEFER | SA_ONSTACK},
+	                 old;
 
 	for (size_t i = 0; i < AB_COUNT(signals); i++)
 		if (sigaction(signals[i].number, NULL, &old) == 0 && old.sa_handler == SIG_DFL)

@@ -225,3 +225,27 @@ RESOURCE(leads_nowhere)
 {
 	return textf("%d", *nowhere);
 }
+
+static volatile unsigned char last;
+
+/* Deeper than any stack. */
+static unsigned dig(unsigned depth)
+{
+	volatile unsigned char room[4096];
+
+	room[depth % sizeof(room)] = (unsigned char)depth;
+	last = room[depth % sizeof(room)];
+	return depth == 0 ? last : dig(depth + 1) + room[depth % sizeof(room)];
+}
+
+RESOURCE(digs)
+{
+	return textf("%u", dig(1));
+}
+
+RESOURCE(turns)
+{
+	while (nowhere == NULL)
+		usleep(1000);
+	return text("never");
+}

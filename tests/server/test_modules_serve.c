@@ -32,6 +32,8 @@ static const char app[] = "modules: [build/good.so]\n"
                           "  GET /aborts: {answer: aborts}\n"
                           "  GET /aborts_elsewhere: {answer: aborts_elsewhere}\n"
                           "  GET /leads_nowhere: {answer: leads_nowhere}\n"
+                          "  GET /digs: {answer: digs}\n"
+                          "  GET /turns: {answer: turns, deadline: 100ms}\n"
                           "  GET /sleeps: {answer: sleeps}\n"
                           "  GET /forgets: {answer: forgetful}\n"
                           "  GET /dawdles: {answer: dawdling}\n";
@@ -162,6 +164,7 @@ Test(modules_serve, a_crash_names_the_function)
 	        "anabranch: the C function 'aborts_elsewhere' (tests/modules/good.c:", SIGABRT);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which have their own word for it */
 	crash("/leads_nowhere", "anabranch: the C function 'leads_nowhere' (tests/modules/good.c:", SIGSEGV);
+	crash("/digs", "anabranch: the C function 'digs' (tests/modules/good.c:", SIGSEGV);
 #endif
 }
 
@@ -177,5 +180,46 @@ Test(modules_serve, under_dev_a_slow_function_is_spoken_of)
 	cr_assert_eq(served_stop(&served), 0);
 	cr_assert(strstr(served.process.err.data, "the C function 'sleeps' held its worker") != NULL, "%s",
 	        served.process.err.data);
+	served_end(&served);
+}
+
+static void *ask_for_ever(void *arg)
+{
+	char *body = NULL;
+
+	(void)arg;
+	(void)http_get(port, "/turns", &body);
+	free(body);
+	return NULL;
+}
+
+static bool has_asked(void *arg)
+{
+	struct timespec *begun = arg, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - begun->tv_sec >= 1;
+}
+
+Test(modules_serve, a_worker_that_does_not_come_back_is_left_behind)
+{
+	static const char *const args[] = {"--workers", "1", NULL};
+	struct timespec begun;
+	struct served served;
+	pthread_t thread;
+	int code;
+
+	start(&served, args);
+	port = served.port;
+	cr_assert_eq(pthread_create(&thread, NULL, ask_for_ever, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	cr_assert(wait_until(has_asked, &begun));
+	served_signal(&served, SIGTERM);
+	served_signal(&served, SIGINT);
+	code = served_wait(&served);
+	cr_expect_eq(code, 1, "%d", code);
+	cr_expect_not_null(strstr(served.process.err.data, "stopped without 1 of 1 workers"), "%s",
+	        served.process.err.data);
+	pthread_join(thread, NULL);
 	served_end(&served);
 }
