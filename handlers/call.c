@@ -318,13 +318,26 @@ static bool compile_parts(struct ab_compile *compile, struct call_config *config
 	if (!check_depth(compile, config) || !check_given(compile, config->plan, given) ||
 	        !compile_given(compile, config, given))
 		return false;
-	if (compile->item != NULL && (given == NULL || ab_conf_get(given, compile->item) == NULL) &&
-	        !give_same(compile, config, compile->item))
+	if (compile->item != NULL && !give_same(compile, config, compile->item))
 		return false;
 	for (size_t i = 0; i < AB_COUNT(reserved); i++)
 		if (strcmp(reserved[i], "degraded") != 0 && !give_same(compile, config, reserved[i]))
 			return false;
 	return note_raws(compile, config) && note_passes(compile, config);
+}
+
+static bool check_item(struct ab_compile *compile, const struct ab_conf *given)
+{
+	const struct ab_conf_pair *pair =
+	        given != NULL && compile->item != NULL ? ab_conf_pair(given, compile->item) : NULL;
+
+	if (pair == NULL)
+		return true;
+	ab_diag(compile->diags, pair->pos,
+	        "given: '%.60s' is the item of this `each`, which is given anyway; expected another name for the item, or "
+	        "this left out",
+	        pair->key);
+	return false;
 }
 
 static bool check_target(struct ab_compile *compile, const char *const *names, size_t count)
@@ -373,7 +386,7 @@ static bool call_compile(struct ab_compile *compile)
 	bool ok;
 
 	given = given_map(compile, &ok);
-	if (target == NULL || !ok)
+	if (target == NULL || !ok || !check_item(compile, given))
 		return false;
 	config = compile_config(compile, given);
 	if (config == NULL)

@@ -5,6 +5,7 @@
 #include "kinds.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 struct native_config {
@@ -17,12 +18,29 @@ struct native_config {
 
 /* ---- which function runs ---- */
 
+enum { SPARE_STACK = 16 * 1024 };
+
 static _Thread_local const struct ab_function *running;
+/* For the handler of a crash, where the function has used the thread's own stack up. */
+static _Thread_local unsigned char spare_stack[SPARE_STACK];
+static _Thread_local bool has_spare_stack;
+
+/* A sanitizer that has brought its own keeps it. */
+static void set_spare_stack(void)
+{
+	stack_t stack = {.ss_sp = spare_stack, .ss_size = sizeof(spare_stack)}, old;
+
+	has_spare_stack = true;
+	if (sigaltstack(NULL, &old) == 0 && (old.ss_flags & SS_DISABLE) != 0)
+		(void)sigaltstack(&stack, NULL);
+}
 
 static const struct ab_function *note_running(const struct ab_function *now)
 {
 	const struct ab_function *before = running;
 
+	if (AB_UNLIKELY(!has_spare_stack))
+		set_spare_stack();
 	running = now;
 	return before;
 }
@@ -322,6 +340,32 @@ static bool read_needs(struct ab_compile *compile, struct native_config *config)
 	return ok;
 }
 
+/* A mapping under `needs` renames parameters; one that is none would do nothing. */
+static bool check_renamed(struct ab_compile *compile, const struct anabranch_function *function)
+{
+	const struct ab_conf *needs = ab_conf_get(compile->map, "needs");
+	bool ok = true;
+	char meant[80];
+
+	if (needs == NULL || needs->type != AB_CONF_MAP)
+		return true;
+	for (size_t i = 0; i < needs->u.map.count; i++) {
+		const struct ab_conf_pair *pair = &needs->u.map.pairs[i];
+		bool found = false;
+
+		for (unsigned n = 0; n < function->n_needs; n++)
+			found = found || strcmp(function->needs[n], pair->key) == 0;
+		if (found)
+			continue;
+		ab_diag(compile->diags, pair->pos,
+		        "the C function '%.60s' has no parameter '%.60s'; expected one that it has%s",
+		        function->name, pair->key,
+		        ab_did_you_mean(pair->key, function->needs, function->n_needs, meant, sizeof(meant)));
+		ok = false;
+	}
+	return ok;
+}
+
 static bool read_times(struct ab_compile *compile, struct native_config *config)
 {
 	const struct ab_conf_pair *timeout = ab_conf_pair(compile->map, "timeout");
@@ -366,7 +410,8 @@ static bool native_compile(struct ab_compile *compile)
 	        .enter = note_running,
 	};
 	config->module = native.module;
-	if (!read_needs(compile, config) || !read_times(compile, config)) {
+	if (!check_renamed(compile, native.function) || !read_needs(compile, config) ||
+	        !read_times(compile, config)) {
 		native_free(config);
 		return false;
 	}

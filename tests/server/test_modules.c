@@ -115,6 +115,10 @@ static const struct wrong naming[] = {
                 "app.yaml:2:40: there is no module 'rival.so'; expected one that stands under modules"},
         {"no modules", "resources: {a: {native: greet}}\n",
                 "app.yaml:1:25: a C function and no module; expected one under modules, as in modules: [build/greet.so]"},
+        {"a parameter that is none",
+                "modules: [build/good.so]\n"
+                "resources: {a: {native: greet, needs: {whoo: user}}, user: x, plain: 1, id: 7, email: a}\n",
+                "app.yaml:2:40: the C function 'greet' has no parameter 'whoo'; expected one that it has; did you mean 'who'?"},
         {"a timeout where nothing waits",
                 "modules: [build/rival.so]\n"
                 "resources: {a: {native: greet, timeout: 1s}}\n",

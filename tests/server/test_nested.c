@@ -509,6 +509,10 @@ static const struct wrong wrong[] = {
         {"given to what has a mistake of its own",
                 "resources: {page: {json: \"{name}\", tiemout: 1s}, a: {call: page, given: {name: 1}}}",
                 "app.yaml:1:36: unknown key 'tiemout' in resource 'page'; expected json, each, fallback, optional, if, needs or infer"},
+        {"the item given as well",
+                "resources: {b: {json: \"{x}\"}, a: {call: b, each: [1], as: x, given: {x: 1}}}",
+                "app.yaml:1:70: given: 'x' is the item of this `each`, which is given anyway; expected another name for "
+                "the item, or this left out"},
         {"called and given", "resources: {page: 1, a: {call: page, given: {page: 1}}}",
                 "app.yaml:1:32: 'page' is called, and is given as well; expected one or the other"},
         {"a reserved name given",
