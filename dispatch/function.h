@@ -85,7 +85,7 @@ static inline struct ab_function_call *ab_function_call_of(struct anabranch_call
 	return ab_container_of(call, struct ab_function_call, public);
 }
 
-/* ---- resolving something in the middle of a call (nested.c) ---- */
+/* ---- resolving something in the middle of a call (function_nested.c) ---- */
 
 /* Run `plan`, borrowed until `done`, for its slot `target`; `given`, taken, may be NULL. In the arena of the
  * call's run. `done` as anabranch_resolve has it. */

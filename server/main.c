@@ -35,25 +35,34 @@
  *   settings     `server:`
  *   shared       what a process has once: settings, databases
  *   module       modules of C functions (module_trial: in a process of its own first)
- *   app          one worker's copy (app_resources: each kind compiles; app_generic: keys all have;
- * app_modules; app_check: what nothing can satisfy) routes       routes and errors to plans (routes_accept,
- * _answer, _errors, _cookies, _parts)
+ *   app          one worker's copy
+ *     app_resources   each resource compiled by its kind (app_generic: keys all have; app_each: each, as)
+ *     app_condition   `if`, a resource that decides about another
+ *     app_nested      the plans of calls (app_modules: C functions)
+ *     app_check       what nothing can satisfy, or nothing uses
+ *   routes       routes and errors to plans (routes_accept, _check, _answer, _errors, _cookies, _parts)
+ *   plan_node    what `plan` says of one resource
  *
  * handlers/      the kinds of resource, listed in kind.c
  *   http/        libcurl on the loop
- *   sql/         SQLite on threads of its own
+ *   sql/         SQLite on threads of its own, PostgreSQL on the loop (engine.h: what they share)
+ *   jq/          filters, by libjq
  *   mustache/    templates compiled and rendered (text, template: the kinds)
  *   native       C functions of modules (function_job: those that block)
- *   library_uv   a loop for dispatchers in other programs
+ *   each, call   runs inside a run (nested; carry: what comes through them unescaped)
  *   value, json_kind, url   what needs no waiting
+ *   pool         threads for what blocks or computes for long
  *   scope, path, placeholder, structure, uri_template   how placeholders become needs and values
  *   json_read, json_write, buf, deadline, conf, diags, nearest   what several use
+ *   library_uv   a loop for dispatchers in other programs
  *
  * dispatch/      the engine
  *   dispatcher   named resources and includes (resource.h: the contract of a handler)
  *   plan, order  what targets need, in order, compiled once (suggest: what to say of a name not there)
  *   run, slot    one evaluation: run.c from start to end, slot.c one resource's way
- *   function, nested   C functions as resources; library: dispatchers for other programs (anabranch.h)
+ *   share        equal reads of one request, asked once
+ *   function     C functions as resources (function_nested: what they resolve; held: references they kept)
+ *   library, callable   dispatchers for other programs (anabranch.h)
  *   arena, error, alloc, table, bitset   what they stand on */
 #include "commands.h"
 

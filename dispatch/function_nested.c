@@ -1,4 +1,5 @@
-/* dispatch/nested.c: what an asynchronous function resolves before it completes: runs inside its run's arena.
+/* dispatch/function_nested.c: what an asynchronous function resolves before it completes: runs inside its
+ * run's arena.
  *
  *   RUNNING --done--> REPORTED          a run that ends at once is reported from inside ab_function_nest
  *      `--the call is cancelled: the run too--> REPORTED */
