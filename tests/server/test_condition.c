@@ -30,16 +30,6 @@ static void close_app(void)
 	harness_await_threads("ab-jq");
 }
 
-static void expect_body(const char *line, int status, const char *body)
-{
-	struct web_reply *r = web_get(&web, line, NULL, NULL);
-
-	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
-	if (body != NULL)
-		cr_expect_str_eq(web_body(r), body, "%s: %s", line, web_body(r));
-	web_done(r);
-}
-
 /* What the client is told: a piece of the body. */
 static void expect_told(const char *line, int status, const char *told)
 {
@@ -47,17 +37,6 @@ static void expect_told(const char *line, int status, const char *told)
 
 	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
 	cr_expect_not_null(strstr(web_body(r), told), "%s: %s", line, web_body(r));
-	web_done(r);
-}
-
-static void expect_failure(const char *line, int status, const char *why)
-{
-	struct web_reply *r = web_get(&web, line, NULL, NULL);
-
-	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
-	cr_assert_not_null(r->reply->error, "%s", line);
-	cr_expect_not_null(strstr(r->reply->error->text, why), "%s: %s", line, r->reply->error->text);
-	cr_expect_null(strstr(web_body(r), why), "%s: %s", line, web_body(r));
 	web_done(r);
 }
 
@@ -73,8 +52,8 @@ Test(condition, a_filter_shapes_what_others_fetched)
 	         "routes:\n"
 	         "  GET /out: out\n"
 	         "  GET /path: path\n");
-	expect_body("GET /out", 200, "[2,3]");
-	expect_body("GET /path?x=1&y=2", 200, "[\"x\",\"y\"]");
+	web_expect(&web, "GET /out", 200, "[2,3]");
+	web_expect(&web, "GET /path?x=1&y=2", 200, "[\"x\",\"y\"]");
 	close_app();
 }
 
@@ -91,10 +70,10 @@ Test(condition, what_a_filter_gets_wrong_is_ours_and_no_clients_business)
 	         "  GET /raised: raised\n"
 	         "  GET /soft: soft\n"
 	         "  GET /big: {answer: big, accept: {n: integer}}\n");
-	expect_failure("GET /none", 500, "gave no value");
-	expect_failure("GET /raised", 500, "a secret");
-	expect_body("GET /soft", 200, "null");
-	expect_body("GET /big?n=9007199254740991", 200, "9007199254740992");
+	web_expect_failure(&web, "GET /none", 500, "gave no value");
+	web_expect_failure(&web, "GET /raised", 500, "a secret");
+	web_expect(&web, "GET /soft", 200, "null");
+	web_expect(&web, "GET /big?n=9007199254740991", 200, "9007199254740992");
 	/* What the request brought is the request's fault. */
 	expect_told("GET /big?n=9007199254740993", 400, "\"field\":\"n\"");
 	close_app();
@@ -108,8 +87,8 @@ Test(condition, a_filter_that_is_too_slow_is_a_timeout)
 	         "routes:\n"
 	         "  GET /slow: slow\n"
 	         "  GET /short: {answer: short, deadline: 60ms}\n");
-	expect_failure("GET /slow", 504, "within 50 ms");
-	expect_failure("GET /short", 504, "the time is up");
+	web_expect_failure(&web, "GET /slow", 504, "within 50 ms");
+	web_expect_failure(&web, "GET /short", 504, "the time is up");
 	close_app();
 }
 
@@ -144,7 +123,7 @@ Test(condition, the_status_of_a_require_may_have_a_page_of_its_own)
 	         "  more: {json: {why: \"{error.message}\", of: \"{error.fields}\"}}\n"
 	         "routes:\n"
 	         "  GET /: {answer: paid, accept: {amount: integer}, errors: {402: more}}\n");
-	expect_body("GET /?amount=11", 200, "true");
+	web_expect(&web, "GET /?amount=11", 200, "true");
 	expect_told("GET /?amount=5", 402, "{\"why\":\"More!\",\"of\":[{");
 	close_app();
 }
@@ -159,12 +138,12 @@ Test(condition, a_resource_whose_condition_is_false_is_null_and_not_fetched)
 	         "  page: {jq: '{fetched: ($offers != null)}'}\n"
 	         "routes:\n"
 	         "  GET /: {answer: page, accept: {tier: string, offers: json}}\n");
-	expect_body("GET /", 200, "{\"fetched\":false}");
+	web_expect(&web, "GET /", 200, "{\"fetched\":false}");
 	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 0);
-	expect_body("GET /?tier=gold", 200, "{\"fetched\":true}");
+	web_expect(&web, "GET /?tier=gold", 200, "{\"fetched\":true}");
 	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 1);
 	/* A given name prunes the condition as well. */
-	expect_body("GET /?tier=gold&offers=3", 200, "{\"fetched\":true}");
+	web_expect(&web, "GET /?tier=gold&offers=3", 200, "{\"fetched\":true}");
 	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 1);
 	close_app();
 }
@@ -193,7 +172,7 @@ Test(condition, a_condition_on_anything_else_than_a_boolean_is_ours)
 	         "  a: {value: x, if: '$n'}\n"
 	         "routes:\n"
 	         "  GET /: a\n");
-	expect_failure("GET /", 500, "the filter gave a number; expected true or false");
+	web_expect_failure(&web, "GET /", 500, "the filter gave a number; expected true or false");
 	close_app();
 }
 
@@ -207,9 +186,9 @@ Test(condition, names_mean_what_they_mean_to_the_resource)
 	         "  GET /a: a\n"
 	         "  GET /b: b\n"
 	         "  GET /c: b\n");
-	expect_body("GET /a", 200, "\"Ann\"");
-	expect_body("GET /b", 200, "\"x\"");
-	expect_body("GET /c", 200, "null");
+	web_expect(&web, "GET /a", 200, "\"Ann\"");
+	web_expect(&web, "GET /b", 200, "\"x\"");
+	web_expect(&web, "GET /c", 200, "null");
 	close_app();
 }
 
@@ -223,11 +202,11 @@ Test(condition, a_condition_that_speaks_of_the_item_is_judged_for_each)
 	         "  both: {json: {each: \"{each}\", whole: \"{whole}\"}}\n"
 	         "routes:\n"
 	         "  GET /: {answer: both, accept: {from: integer, ids: json}}\n");
-	expect_body("GET /", 200, "{\"each\":[null,null,3,4],\"whole\":null}");
+	web_expect(&web, "GET /", 200, "{\"each\":[null,null,3,4],\"whole\":null}");
 	cr_expect_eq(fake_upstream_count(upstream, "/reply"), 2);
-	expect_body("GET /?from=4", 200, "{\"each\":[null,null,null,4],\"whole\":[1,2,3,4]}");
-	expect_body("GET /?ids=[]", 200, "{\"each\":[],\"whole\":null}");
-	expect_failure("GET /?ids=[9007199254740993]", 400, "2^53");
+	web_expect(&web, "GET /?from=4", 200, "{\"each\":[null,null,null,4],\"whole\":[1,2,3,4]}");
+	web_expect(&web, "GET /?ids=[]", 200, "{\"each\":[],\"whole\":null}");
+	web_expect_failure(&web, "GET /?ids=[9007199254740993]", 400, "2^53");
 	close_app();
 }
 
@@ -239,9 +218,9 @@ Test(condition, a_condition_on_a_call_and_one_inside_it)
 	         "  out: {call: in, given: {n: \"{m}\"}, if: '$m != 3'}\n"
 	         "routes:\n"
 	         "  GET /: {answer: out, accept: {m: integer}}\n");
-	expect_body("GET /?m=2", 200, "{\"n\":2}");
-	expect_body("GET /?m=1", 200, "null");
-	expect_body("GET /?m=3", 200, "null");
+	web_expect(&web, "GET /?m=2", 200, "{\"n\":2}");
+	web_expect(&web, "GET /?m=1", 200, "null");
+	web_expect(&web, "GET /?m=3", 200, "null");
 	close_app();
 }
 
@@ -299,7 +278,7 @@ static const char checked[] =
 Test(condition, given_values_are_checked_against_each_other)
 {
 	open_app(checked);
-	expect_body("GET /r?from=3&upto=3", 200, "{\"from\":3,\"to\":3,\"tags\":[\"a\"]}");
+	web_expect(&web, "GET /r?from=3&upto=3", 200, "{\"from\":3,\"to\":3,\"tags\":[\"a\"]}");
 	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 1);
 	expect_told("GET /r?from=8&upto=7", 400,
 	        "\"errors\":[{\"field\":\"upto\",\"message\":\"must not be before from\"}]");
@@ -312,24 +291,26 @@ Test(condition, given_values_are_checked_against_each_other)
 	        "\"errors\":[{\"field\":\"from\",\"message\":\"must be an integer\"}]");
 	cr_expect_eq(fake_upstream_count(upstream, "/echo"), 1);
 	/* What is not given is null, also where a resource stands behind the name. */
-	expect_body("GET /r?upto=-1", 200, "{\"from\":5,\"to\":-1,\"tags\":[\"a\"]}");
+	web_expect(&web, "GET /r?upto=-1", 200, "{\"from\":5,\"to\":-1,\"tags\":[\"a\"]}");
 	close_app();
 }
 
 Test(condition, a_check_judges_what_is_there)
 {
 	open_app(checked);
-	expect_body("GET /doc/2?from={\"ok\":true}", 200, "{\"from\":{\"ok\":true},\"to\":1,\"tags\":null}");
-	expect_body("GET /doc/3?from={\"ok\":true}", 400,
+	web_expect(&web, "GET /doc/2?from={\"ok\":true}", 200,
+	        "{\"from\":{\"ok\":true},\"to\":1,\"tags\":null}");
+	web_expect(&web, "GET /doc/3?from={\"ok\":true}", 400,
 	        "[{\"field\":\"n\",\"message\":\"can't be accepted\"}]");
 	/* A filter that fails on what was given refuses it; one that gives no boolean is wrong itself. */
-	expect_body("GET /doc/2?from=7", 400, "[{\"field\":\"from\",\"message\":\"can't be accepted\"}]");
-	expect_body("GET /doc/1?from={\"ok\":false}&tags=[1]", 400,
+	web_expect(
+	        &web, "GET /doc/2?from=7", 400, "[{\"field\":\"from\",\"message\":\"can't be accepted\"}]");
+	web_expect(&web, "GET /doc/1?from={\"ok\":false}&tags=[1]", 400,
 	        "[{\"field\":\"n\",\"message\":\"can't be accepted\"},"
 	        "{\"field\":\"from\",\"message\":\"can't be accepted\"},"
 	        "{\"field\":\"tags\",\"message\":\"can't be accepted\"}]");
-	expect_failure("GET /doc/2?from={\"ok\":1}", 500, "neither true nor false");
-	expect_body("GET /doc/2?from=null", 200, "{\"from\":null,\"to\":1,\"tags\":null}");
+	web_expect_failure(&web, "GET /doc/2?from={\"ok\":1}", 500, "neither true nor false");
+	web_expect(&web, "GET /doc/2?from=null", 200, "{\"from\":null,\"to\":1,\"tags\":null}");
 	close_app();
 }
 
@@ -338,7 +319,7 @@ Test(condition, a_check_that_is_too_slow_ends_at_the_deadline)
 	struct web_reply *r;
 
 	open_app(checked);
-	expect_failure("GET /slow?to=1", 504, "the time is up");
+	web_expect_failure(&web, "GET /slow?to=1", 504, "the time is up");
 	r = web_start(&web, "GET /slow?to=1", NULL, NULL);
 	cr_expect_eq(r->code, AB_PENDING);
 	ab_exchange_cancel(r->exchange); /* the client has gone */

@@ -35,27 +35,6 @@ static void close_app(void)
 	fake_upstream_stop(upstream);
 }
 
-static void expect_body(const char *line, int status, const char *body)
-{
-	struct web_reply *r = web_get(&web, line, NULL, NULL);
-
-	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
-	if (body != NULL)
-		cr_expect_str_eq(web_body(r), body, "%s: %s", line, web_body(r));
-	web_done(r);
-}
-
-/* "resource 'x': why" of a failed request. */
-static void expect_failure(const char *line, int status, const char *why)
-{
-	struct web_reply *r = web_get(&web, line, NULL, NULL);
-
-	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
-	cr_assert_not_null(r->reply->error, "%s", line);
-	cr_expect_not_null(strstr(r->reply->error->text, why), "%s: %s", line, r->reply->error->text);
-	web_done(r);
-}
-
 static void run_ms(unsigned ms)
 {
 	uint64_t end = uv_hrtime() + ms * UINT64_C(1000000);
@@ -80,7 +59,7 @@ Test(nested, each_gives_a_list_in_the_order_of_the_items_whichever_comes_first)
 	         "  slow: {http: \"GET up/reply?ms={ms}&body={ms}\", each: \"{waits}\", as: ms}\n"
 	         "routes:\n"
 	         "  GET /: slow\n");
-	expect_body("GET /", 200, "[90,5,40]");
+	web_expect(&web, "GET /", 200, "[90,5,40]");
 	close_app();
 }
 
@@ -96,7 +75,7 @@ Test(nested, each_works_on_every_kind)
 	        "  all: {json: {name: \"{name}\", row: \"{row}\", text: \"{text}\", link: \"{link}\"}}\n"
 	        "routes:\n"
 	        "  GET /: all\n");
-	expect_body("GET /", 200,
+	web_expect(&web, "GET /", 200,
 	        "{\"name\":[\"Three\",\"One\"],\"row\":[{\"id\":2,\"name\":\"Two\"}],"
 	        "\"text\":[\"<Three>\",\"<One>\"],\"link\":[\"/p/3\",\"/p/1\"]}");
 	close_app();
@@ -138,8 +117,8 @@ Test(nested, the_item_is_seen_in_its_own_resource_and_wins_there)
 	         "  page: {json: {who: \"{who}\", greet: \"{greet}\"}}\n"
 	         "routes:\n"
 	         "  GET /: {answer: page, accept: {who: string}}\n");
-	expect_body("GET /", 200, "{\"who\":\"World\",\"greet\":[\"Hello 1\",\"Hello 2\"]}");
-	expect_body("GET /?who=x", 200, "{\"who\":\"x\",\"greet\":[\"Hello 1\",\"Hello 2\"]}");
+	web_expect(&web, "GET /", 200, "{\"who\":\"World\",\"greet\":[\"Hello 1\",\"Hello 2\"]}");
+	web_expect(&web, "GET /?who=x", 200, "{\"who\":\"x\",\"greet\":[\"Hello 1\",\"Hello 2\"]}");
 	close_app();
 }
 
@@ -178,13 +157,13 @@ Test(nested, one_item_that_fails_fails_the_whole_and_each_fallback_stands_in)
 	         "  GET /b: b\n"
 	         "  GET /c: c\n"
 	         "  GET /gone: gone\n");
-	expect_failure("GET /a", 502, "resource 'a': item 1: ");
+	web_expect_failure(&web, "GET /a", 502, "resource 'a': item 1: ");
 	r = web_get(&web, "GET /b", NULL, NULL);
 	cr_expect_str_eq(web_body(r), "[]");
 	cr_expect_str_eq(web_header(r, "Anabranch-Degraded"), "b");
 	web_done(r);
-	expect_body("GET /c", 200, "no list");
-	expect_failure("GET /gone", 404, "item 0: ");
+	web_expect(&web, "GET /c", 200, "no list");
+	web_expect_failure(&web, "GET /gone", 404, "item 0: ");
 	close_app();
 }
 
@@ -202,11 +181,11 @@ Test(nested, a_list_that_is_none_or_too_long_is_an_error_of_whoever_made_it)
 	         "  GET /b: b\n"
 	         "  GET /empty: empty\n"
 	         "  GET /c: {answer: c, accept: {ids: [integer]}}\n");
-	expect_failure("GET /a", 502, "each: the list is null; expected a list");
-	expect_failure("GET /b", 502, "each: the list is a number; expected a list");
-	expect_failure("GET /c?ids=1&ids=2&ids=3", 400, "each: 3 items, and max is 2");
-	expect_body("GET /c?ids=1&ids=2", 200, "[1,2]");
-	expect_body("GET /empty", 200, "[]");
+	web_expect_failure(&web, "GET /a", 502, "each: the list is null; expected a list");
+	web_expect_failure(&web, "GET /b", 502, "each: the list is a number; expected a list");
+	web_expect_failure(&web, "GET /c?ids=1&ids=2&ids=3", 400, "each: 3 items, and max is 2");
+	web_expect(&web, "GET /c?ids=1&ids=2", 200, "[1,2]");
+	web_expect(&web, "GET /empty", 200, "[]");
 	close_app();
 }
 
@@ -238,7 +217,7 @@ Test(nested, an_item_that_fails_cancels_the_others)
 	         "  held: {http: \"GET up{/p*}\", each: \"{paths}\", as: p}\n"
 	         "routes:\n"
 	         "  GET /: held\n");
-	expect_failure("GET /", 502, "item 2");
+	web_expect_failure(&web, "GET /", 502, "item 2");
 	for (int i = 0; i < 2000 && fake_upstream_held(upstream) > 0; i++)
 		run_ms(1);
 	cr_expect_leq(fake_upstream_open(upstream), 1);
@@ -263,13 +242,13 @@ Test(nested, equal_reads_of_a_run_go_out_once)
 	        "  all: {json: {page: \"{page}\", other: \"{other.id}\"}}\n"
 	        "routes:\n"
 	        "  GET /: {answer: all}\n");
-	expect_body("GET /", 200,
+	web_expect(&web, "GET /", 200,
 	        "{\"page\":{\"doc\":[1,1,1,1],\"cards\":[{\"user\":1,\"i\":1},{\"user\":1,\"i\":2},{\"user\":1,\"i\":1},"
 	        "{\"user\":1,\"i\":1}],\"user\":1,\"names\":[\"One\",\"Two\",\"One\",\"One\"],\"twin\":1},\"other\":1}");
 	cr_expect_eq(fake_upstream_count(upstream, "/json/1"), 1);
 	cr_expect_eq(fake_upstream_count(upstream, "/json/2"), 1);
 	cr_expect_eq(fake_upstream_count(upstream, "/json/user"), 2, "once, and once with another header");
-	expect_body("GET /", 200, NULL);
+	web_expect(&web, "GET /", 200, NULL);
 	cr_expect_eq(fake_upstream_count(upstream, "/json/1"), 2, "each request asks anew");
 	close_app();
 }
@@ -354,8 +333,8 @@ Test(nested, fetches_of_items_count_for_the_limit_of_a_run)
 	         "routes:\n"
 	         "  GET /three: count\n"
 	         "  GET /four: four\n");
-	expect_body("GET /three", 200, "[1,1,1,1,1,1]");
-	expect_failure("GET /four", 503, "max_fetches");
+	web_expect(&web, "GET /three", 200, "[1,1,1,1,1,1]");
+	web_expect_failure(&web, "GET /four", 503, "max_fetches");
 	close_app();
 }
 
@@ -373,8 +352,8 @@ Test(nested, a_call_is_a_run_of_its_own_with_what_it_is_given)
 	         "  page: {json: [\"{a}\", \"{b}\", \"{c}\"]}\n"
 	         "routes:\n"
 	         "  GET /: {answer: page, accept: {who: string, m: string}}\n");
-	expect_body("GET /?m=M", 200, "[\"Dear World 1\",\"Dear M World!\",\"M 2\"]");
-	expect_body("GET /?m=M&who=x", 200, "[\"Dear World 1\",\"Dear M x!\",\"M 2\"]");
+	web_expect(&web, "GET /?m=M", 200, "[\"Dear World 1\",\"Dear M World!\",\"M 2\"]");
+	web_expect(&web, "GET /?m=M&who=x", 200, "[\"Dear World 1\",\"Dear M x!\",\"M 2\"]");
 	close_app();
 }
 
@@ -388,7 +367,7 @@ Test(nested, a_call_of_each_item_and_each_of_an_each)
 	        "  cards: {call: card, each: \"{shelves}\", as: shelf}\n"
 	        "routes:\n"
 	        "  GET /: cards\n");
-	expect_body("GET /", 200,
+	web_expect(&web, "GET /", 200,
 	        "[{\"shelf\":\"A\",\"books\":[\"One\",\"Two\"]},{\"shelf\":\"B\",\"books\":[\"Three\"]},"
 	        "{\"shelf\":\"C\",\"books\":[]}]");
 	close_app();
@@ -402,7 +381,7 @@ Test(nested, the_request_is_known_inside)
 	         "  b: {call: a, each: [1, 2], as: k}\n"
 	         "routes:\n"
 	         "  GET /here: b\n");
-	expect_body("GET /here?q=1", 200, "[\"/here 1\",\"/here 1\"]");
+	web_expect(&web, "GET /here?q=1", 200, "[\"/here 1\",\"/here 1\"]");
 	close_app();
 }
 
@@ -427,12 +406,12 @@ Test(nested, how_the_inner_run_fails_is_how_the_call_fails)
 	         "  GET /d: d\n"
 	         "  GET /e: e\n"
 	         "  GET /f: f\n");
-	expect_failure("GET /a", 404, "resource 'a': resource 'gone': ");
-	expect_failure("GET /b", 403, "resource 'b': resource 'secret': ");
-	expect_body("GET /c", 200, "7");
-	expect_body("GET /d", 200, "null");
-	expect_body("GET /e", 200, "null");
-	expect_failure("GET /f", 504, "resource 'f': 'stalled' was not there within 60 ms");
+	web_expect_failure(&web, "GET /a", 404, "resource 'a': resource 'gone': ");
+	web_expect_failure(&web, "GET /b", 403, "resource 'b': resource 'secret': ");
+	web_expect(&web, "GET /c", 200, "7");
+	web_expect(&web, "GET /d", 200, "null");
+	web_expect(&web, "GET /e", 200, "null");
+	web_expect_failure(&web, "GET /f", 504, "resource 'f': 'stalled' was not there within 60 ms");
 	close_app();
 }
 
@@ -554,7 +533,7 @@ Test(nested, a_callers_html_may_be_put_in_where_it_was_escaped_inside)
 	         "  page: {text: \"{{#cards}}{{{.}}}{{/cards}}\", type: html, needs: [cards]}\n"
 	         "routes:\n"
 	         "  GET /: {answer: page, accept: {whos: [string]}}\n");
-	expect_body("GET /?whos=a&whos=%3C", 200, "<b>a</b><b>&lt;</b>");
+	web_expect(&web, "GET /?whos=a&whos=%3C", 200, "<b>a</b><b>&lt;</b>");
 	close_app();
 }
 
@@ -590,8 +569,8 @@ Test(nested, an_item_may_be_called_as_its_resource_is)
 	         "routes:\n"
 	         "  GET /: list\n"
 	         "  GET /hard: hard\n");
-	expect_body("GET /", 200, "[1,0]");
-	expect_failure("GET /hard", 404, "resource 'hard': item 0: GET up/gone: answered 404");
+	web_expect(&web, "GET /", 200, "[1,0]");
+	web_expect_failure(&web, "GET /hard", 404, "resource 'hard': item 0: GET up/gone: answered 404");
 	close_app();
 }
 
@@ -622,7 +601,7 @@ Test(nested, a_call_that_the_top_file_replaces_makes_no_circle)
 	web_compile(&web,
 	        "include: [part.yaml]\nresources:\n  a: 7\n  b: {call: c}\n  c: {json: \"{a}\"}\nroutes: {GET /: b}\n",
 	        NULL);
-	expect_body("GET /", 200, "7");
+	web_expect(&web, "GET /", 200, "7");
 	web_close(&web);
 }
 

@@ -251,3 +251,24 @@ const char *web_body(const struct web_reply *r)
 {
 	return r->reply->body != NULL ? r->reply->body : "";
 }
+
+void web_expect(struct web *w, const char *line, int status, const char *body)
+{
+	struct web_reply *r = web_get(w, line, NULL, NULL);
+
+	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
+	if (body != NULL)
+		cr_expect_str_eq(web_body(r), body, "%s: %s", line, web_body(r));
+	web_done(r);
+}
+
+void web_expect_failure(struct web *w, const char *line, int status, const char *why)
+{
+	struct web_reply *r = web_get(w, line, NULL, NULL);
+
+	cr_expect_eq(r->reply->status, status, "%s: %d %s", line, r->reply->status, web_body(r));
+	cr_assert_not_null(r->reply->error, "%s", line);
+	cr_expect_not_null(strstr(r->reply->error->text, why), "%s: %s", line, r->reply->error->text);
+	cr_expect_null(strstr(web_body(r), why), "%s: %s", line, web_body(r));
+	web_done(r);
+}

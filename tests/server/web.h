@@ -60,4 +60,10 @@ const char *web_header(const struct web_reply *r, const char *name);
 /* The body, never NULL. */
 const char *web_body(const struct web_reply *r);
 
+/* Ask, and expect this status and (unless NULL) this body. */
+void web_expect(struct web *w, const char *line, int status, const char *body);
+/* Ask, and expect a failure of this status; `why` is a part of what the log says, and not told to the client.
+ */
+void web_expect_failure(struct web *w, const char *line, int status, const char *why);
+
 #endif
