@@ -1,5 +1,4 @@
-/* server/app_parts.h: what the files that compile an app share: app.c, app_resources.c, app_generic.c,
- * app_check.c, shared.c. */
+/* server/app_parts.h: what the files that compile an app share: app.c, app_*.c and shared.c. */
 #ifndef AB_APP_PARTS_H
 #define AB_APP_PARTS_H
 
