@@ -350,12 +350,9 @@ static bool fetch_follows(const struct ab_fetch *fetch)
 	size_t target = fetch->target.len, lines = fetch->lines.len;
 	unsigned char *key;
 
-	if (share == NULL)
+	ab_context_write(call);
+	if (share == NULL || call->resource->writes)
 		return false;
-	if (r->writes) {
-		ab_share_forget(share);
-		return false;
-	}
 	key = ab_arena_alloc(call->arena, sizeof(void *) + target + lines);
 	if (key == NULL)
 		return false;

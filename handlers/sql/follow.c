@@ -80,13 +80,8 @@ bool ab_sql_follows(struct ab_call *call)
 	struct ab_share *share = context->share;
 	struct ab_buf *key;
 
-	if (share == NULL)
-		return false;
-	if (call->resource->writes) {
-		ab_share_forget(share);
-		return false;
-	}
-	if (statement->n_parts != 1)
+	ab_context_write(call);
+	if (share == NULL || call->resource->writes || statement->n_parts != 1)
 		return false;
 	key = ab_sql_scratch(context->env->sql, KEY_MAX);
 	key_make(key, call);
